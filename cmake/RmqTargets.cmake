@@ -1,0 +1,75 @@
+# What every target of ours has in common, and one function for each kind of target.
+
+# Warnings and sanitizers: for our own targets only, never exported.
+add_library(rmq_options INTERFACE)
+target_compile_options(rmq_options INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion
+                       -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual
+                       $<$<BOOL:${RMQ_WERROR}>:-Werror>)
+if(RMQ_SANITIZE)
+  target_compile_options(rmq_options INTERFACE -fsanitize=${RMQ_SANITIZE} -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer)
+  target_link_options(rmq_options INTERFACE -fsanitize=${RMQ_SANITIZE})
+endif()
+
+# rmq_room(NAME SOURCES a.cc ... HEADERS a.h ... USES room ... LINKS lib ...): one folder of libstore, one library.
+# USES is the dependency graph; tests/tidy checks the includes against it.
+function(rmq_room name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;USES;LINKS;PRIVATE_LINKS" ${ARGN})
+  if(ARG_SOURCES)
+    add_library(rmq_${name} STATIC ${ARG_SOURCES})
+    set(scope PUBLIC)
+    target_link_libraries(rmq_${name} PRIVATE $<BUILD_INTERFACE:rmq_options> ${ARG_PRIVATE_LINKS})
+  else()
+    add_library(rmq_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  add_library(rmq::${name} ALIAS rmq_${name})
+  set_target_properties(rmq_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
+  target_compile_features(rmq_${name} ${scope} cxx_std_20)
+  target_sources(rmq_${name} ${scope} FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})
+  foreach(room ${ARG_USES})
+    target_link_libraries(rmq_${name} ${scope} rmq_${room})
+  endforeach()
+  target_link_libraries(rmq_${name} ${scope} ${ARG_LINKS})
+  set_property(GLOBAL APPEND PROPERTY RMQ_ROOMS ${name})
+endfunction()
+
+# rmq_test(NAME LABEL unit USES room ... SOURCES a_test.cc ...): a GoogleTest binary registered as one ctest.
+function(rmq_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;USES;ARGS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  foreach(room ${ARG_USES})
+    target_link_libraries(${name} PRIVATE rmq_${room})
+  endforeach()
+  target_link_libraries(${name} PRIVATE rmq_options GTest::gmock_main)
+  target_compile_definitions(${name} PRIVATE RMQ_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                             RMQ_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}")
+  if(ARG_TIMEOUT)
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  endif()
+endfunction()
+
+# rmq_fuzzer(STEM USES room ...): fuzz/STEM_fuzz.cc; replays fuzz/corpus/STEM and fuzz/regressions/STEM under
+# ctest everywhere, and is a libFuzzer binary in the fuzz preset.
+function(rmq_fuzzer stem)
+  cmake_parse_arguments(ARG "" "" "USES" ${ARGN})
+  add_executable(${stem}_fuzz ${stem}_fuzz.cc)
+  foreach(room ${ARG_USES})
+    target_link_libraries(${stem}_fuzz PRIVATE rmq_${room})
+  endforeach()
+  target_link_libraries(${stem}_fuzz PRIVATE rmq_options)
+  if(RMQ_LIBFUZZER)
+    target_link_options(${stem}_fuzz PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${stem}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/fuzz/replay_main.cc)
+  endif()
+  add_test(NAME fuzz_${stem} COMMAND ${stem}_fuzz
+           ${PROJECT_SOURCE_DIR}/fuzz/corpus/${stem} ${PROJECT_SOURCE_DIR}/fuzz/regressions/${stem})
+  if(RMQ_LIBFUZZER)
+    set_tests_properties(fuzz_${stem} PROPERTIES DISABLED ON)
+  else()
+    set_tests_properties(fuzz_${stem} PROPERTIES LABELS fuzz-replay)
+  endif()
+endfunction()

@@ -1,0 +1,211 @@
+#include "libstore/format/commit_log_record.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "libstore/bytes/byte_reader.h"
+#include "libstore/bytes/byte_writer.h"
+#include "libstore/bytes/crc32.h"
+#include "libstore/format/message_properties.h"
+
+namespace rmq::format {
+namespace {
+
+// `__CRC32#` 0x01 ten digits 0x02
+constexpr std::size_t kPropertyCrcSize = 8 + 1 + 10 + 1;
+
+// Ten decimal digits, least significant first (MessageDecoder.createCrc32).
+std::array<char, 10> crc_digits(std::int32_t crc) {
+  std::array<char, 10> digits;
+  for (char& digit : digits) {
+    digit = static_cast<char>('0' + crc % 10);
+    crc /= 10;
+  }
+  return digits;
+}
+
+constexpr std::int32_t host_size(std::int32_t sys_flag, std::int32_t v6_bit) {
+  return (sys_flag & v6_bit) != 0 ? 20 : 8;
+}
+
+}  // namespace
+
+Decoded<MessageView> MessageView::parse(std::span<const std::byte> record) {
+  MessageView m;
+  ByteReader reader(record);
+  m.total_size = reader.i32();
+  const std::int32_t magic = reader.i32();
+  if (!reader.ok()) return DecodeError{DecodeFault::truncated, 0};
+  if (magic != kMagicV1 && magic != kMagicV2) return DecodeError{DecodeFault::bad_magic, kRecordMagicOffset};
+  if (m.total_size < kMinRecordSize) return DecodeError{DecodeFault::bad_length, 0};
+  if (static_cast<std::size_t>(m.total_size) > record.size()) return DecodeError{DecodeFault::truncated, 0};
+  // From here on the record's own size is the limit, so that no part can reach into its neighbour.
+  reader = ByteReader(record.first(static_cast<std::size_t>(m.total_size)));
+  (void)reader.bytes(8);
+  m.version = magic == kMagicV1 ? 1 : 2;
+  m.body_crc = reader.i32();
+  m.queue_id = reader.i32();
+  m.flag = reader.i32();
+  m.queue_offset = reader.i64();
+  m.physical_offset = reader.i64();
+  m.sys_flag = reader.i32();
+  m.born_timestamp = reader.i64();
+  m.born_host.address = reader.bytes(host_size(m.sys_flag, kSysFlagBornHostV6) - 4);
+  m.born_host.port = reader.i32();
+  m.store_timestamp = reader.i64();
+  m.store_host.address = reader.bytes(host_size(m.sys_flag, kSysFlagStoreHostV6) - 4);
+  m.store_host.port = reader.i32();
+  m.reconsume_times = reader.i32();
+  m.prepared_transaction_offset = reader.i64();
+  m.body = reader.bytes(reader.i32());
+  m.topic = reader.text(m.version == 1 ? reader.i8() : reader.i16());
+  m.properties = reader.text(reader.i16());
+  if (reader.ok() && reader.remaining() != 0) reader.fail(DecodeFault::bad_length);
+  return reader.finish(m);
+}
+
+bool MessageView::body_crc_matches() const { return body.empty() || java_crc32(body) == body_crc; }
+
+MessageView::PropertyCrc MessageView::check_property_crc(std::span<const std::byte> record) const {
+  if (properties.size() < kPropertyCrcSize) return PropertyCrc::absent;
+  const std::string_view tail = properties.substr(properties.size() - kPropertyCrcSize);
+  if (!tail.starts_with(kPropertyCrc32) || tail[kPropertyCrc32.size()] != kNameValueSeparator) {
+    return PropertyCrc::absent;
+  }
+  const auto covered = record.first(static_cast<std::size_t>(total_size) - kPropertyCrcSize);
+  const auto want = crc_digits(java_crc32(covered));
+  return tail.substr(kPropertyCrc32.size() + 1, want.size()) == std::string_view(want.data(), want.size())
+             ? PropertyCrc::matches
+             : PropertyCrc::differs;
+}
+
+std::string to_string(const HostView& host) {
+  const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(host.address[i]); };
+  const auto dotted = [&](std::size_t from) {
+    std::string text;
+    for (std::size_t i = from; i < from + 4; ++i) text += (i == from ? "" : ".") + std::to_string(byte(i));
+    return text;
+  };
+  const std::string port = ":" + std::to_string(host.port);
+  if (host.address.size() == 4) return dotted(0) + port;
+  if (host.address.size() != 16) return "?" + port;
+  // Java turns an IPv4-mapped address into an Inet4Address.
+  const bool mapped = std::all_of(host.address.begin(), host.address.begin() + 10,
+                                  [](std::byte b) { return b == std::byte{0}; }) &&
+                      byte(10) == 0xFF && byte(11) == 0xFF;
+  if (mapped) return dotted(12) + port;
+  std::string text = "[";
+  for (std::size_t i = 0; i < 16; i += 2) {
+    std::array<char, 4> hex;
+    const auto end = std::to_chars(hex.data(), hex.data() + hex.size(), byte(i) << 8 | byte(i + 1), 16).ptr;
+    if (i != 0) text += ':';
+    text.append(hex.data(), end);
+  }
+  return text + "]" + port;
+}
+
+std::string offset_message_id(const MessageView& message) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  ByteWriter id;
+  id.bytes(message.store_host.address);
+  id.i32(message.store_host.port);
+  id.i64(message.physical_offset);
+  std::string text;
+  for (const std::byte b : id.written()) {
+    text += kDigits[std::to_integer<std::size_t>(b >> 4)];
+    text += kDigits[std::to_integer<std::size_t>(b & std::byte{15})];
+  }
+  return text;
+}
+
+Decoded<std::vector<std::byte>> encode(const MessageRecord& record) {
+  const bool v2 = record.version == 2;
+  std::string properties = record.properties;
+  if (record.append_property_crc) {
+    if (!properties.empty() && properties.back() != kPropertySeparator) properties += kPropertySeparator;
+    properties += kPropertyCrc32;
+    properties += kNameValueSeparator;
+    properties += std::string(10, '0');
+    properties += kPropertySeparator;
+  }
+  if (record.topic.size() > (v2 ? 32767U : 127U) || properties.size() > 32767U ||
+      record.body.size() > static_cast<std::size_t>(kMaxRecordSize) ||
+      record.born_address.size() + 4 !=
+          static_cast<std::size_t>(host_size(record.sys_flag, kSysFlagBornHostV6)) ||
+      record.store_address.size() + 4 !=
+          static_cast<std::size_t>(host_size(record.sys_flag, kSysFlagStoreHostV6))) {
+    return DecodeError{DecodeFault::bad_length, 0};
+  }
+  ByteWriter out;
+  out.i32(0);  // TOTALSIZE, known at the end
+  out.i32(v2 ? kMagicV2 : kMagicV1);
+  out.i32(record.body.empty() ? 0 : java_crc32(record.body));
+  out.i32(record.queue_id);
+  out.i32(record.flag);
+  out.i64(record.queue_offset);
+  out.i64(record.physical_offset);
+  out.i32(record.sys_flag);
+  out.i64(record.born_timestamp);
+  out.bytes(record.born_address);
+  out.i32(record.born_port);
+  out.i64(record.store_timestamp);
+  out.bytes(record.store_address);
+  out.i32(record.store_port);
+  out.i32(record.reconsume_times);
+  out.i64(record.prepared_transaction_offset);
+  out.i32(static_cast<std::int32_t>(record.body.size()));
+  out.bytes(record.body);
+  if (v2) {
+    out.i16(static_cast<std::int16_t>(record.topic.size()));
+  } else {
+    out.i8(static_cast<std::int8_t>(record.topic.size()));
+  }
+  out.text(record.topic);
+  out.i16(static_cast<std::int16_t>(properties.size()));
+  out.text(properties);
+  store_be(out.written().data(), static_cast<std::int32_t>(out.size()));
+  if (record.append_property_crc) {
+    const auto digits = crc_digits(java_crc32(out.written().first(out.size() - kPropertyCrcSize)));
+    std::ranges::copy(as_bytes({digits.data(), digits.size()}), out.written().end() - 11);
+  }
+  return std::move(out).take();
+}
+
+MessageRecord to_record(const MessageView& m) {
+  MessageRecord r;
+  r.version = m.version;
+  r.queue_id = m.queue_id;
+  r.flag = m.flag;
+  r.queue_offset = m.queue_offset;
+  r.physical_offset = m.physical_offset;
+  r.sys_flag = m.sys_flag;
+  r.born_timestamp = m.born_timestamp;
+  r.born_address.assign(m.born_host.address.begin(), m.born_host.address.end());
+  r.born_port = m.born_host.port;
+  r.store_timestamp = m.store_timestamp;
+  r.store_address.assign(m.store_host.address.begin(), m.store_host.address.end());
+  r.store_port = m.store_host.port;
+  r.reconsume_times = m.reconsume_times;
+  r.prepared_transaction_offset = m.prepared_transaction_offset;
+  r.body.assign(m.body.begin(), m.body.end());
+  r.topic = m.topic;
+  r.properties = m.properties;
+  return r;
+}
+
+Decoded<BlankView> BlankView::parse(std::span<const std::byte> bytes) {
+  ByteReader reader(bytes);
+  BlankView blank{reader.i32()};
+  if (reader.i32() != kMagicBlank) reader.fail(DecodeFault::bad_magic);
+  if (reader.ok() && blank.size < kBlankSize) reader.fail(DecodeFault::bad_length);
+  return reader.finish(blank);
+}
+
+std::array<std::byte, kBlankSize> encode_blank(std::int32_t size) {
+  std::array<std::byte, kBlankSize> out;
+  store_be(out.data(), size);
+  store_be(out.data() + 4, kMagicBlank);
+  return out;
+}
+
+}  // namespace rmq::format

@@ -1,0 +1,75 @@
+// The properties text of a message: name 0x01 value 0x02 name 0x01 value 0x02 ...
+// RocketMQ: MessageDecoder.messageProperties2String / string2messageProperties, names in MessageConst.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace rmq::format {
+
+inline constexpr char kNameValueSeparator = 0x01;
+inline constexpr char kPropertySeparator = 0x02;
+
+inline constexpr std::string_view kPropertyTags = "TAGS";
+inline constexpr std::string_view kPropertyKeys = "KEYS";
+inline constexpr std::string_view kPropertyUniqKey = "UNIQ_KEY";
+inline constexpr std::string_view kPropertyDelay = "DELAY";
+inline constexpr std::string_view kPropertyInnerNum = "INNER_NUM";
+inline constexpr std::string_view kPropertyInnerBase = "INNER_BASE";
+inline constexpr std::string_view kPropertyMultiDispatch = "INNER_MULTI_DISPATCH";
+inline constexpr std::string_view kPropertyMultiQueueOffset = "INNER_MULTI_QUEUE_OFFSET";
+inline constexpr std::string_view kPropertyDupInfo = "DUP_INFO";
+inline constexpr std::string_view kPropertyCrc32 = "__CRC32#";
+
+// Walks the pairs in order; allocation-free. The views live as long as the text.
+// A segment counts only if it has at least three characters and its first 0x01 is neither first nor last in it.
+class PropertyReader {
+ public:
+  struct Property {
+    std::string_view name;
+    std::string_view value;
+  };
+
+  explicit PropertyReader(std::string_view text) : text_(text) {}
+  [[nodiscard]] std::optional<Property> next();
+
+ private:
+  std::string_view text_;
+};
+
+// The value of `name`; the last one wins where a name stands twice, as in Java's map.
+[[nodiscard]] std::optional<std::string_view> find_property(std::string_view text, std::string_view name);
+
+// What the store itself reads of every message, found in one walk.
+struct StoreProperties {
+  std::optional<std::string_view> tags;
+  std::optional<std::string_view> keys;
+  std::optional<std::string_view> uniq_key;
+  std::optional<std::string_view> delay;
+  std::optional<std::string_view> inner_num;
+  std::optional<std::string_view> multi_dispatch;
+  std::optional<std::string_view> multi_queue_offset;
+};
+[[nodiscard]] StoreProperties store_properties(std::string_view text);
+
+// Writes the pairs the way Java does: every pair ends in 0x02.
+[[nodiscard]] std::string encode_properties(
+    const std::vector<std::pair<std::string, std::string>>& properties);
+
+// Calls visit(key) for each non-empty part of KEYS (separated by single spaces).
+template <class Visit>
+void for_each_key(std::string_view keys, Visit&& visit) {
+  while (!keys.empty()) {
+    const std::size_t space = keys.find(' ');
+    if (space != 0) visit(keys.substr(0, space));
+    if (space == std::string_view::npos) break;
+    keys.remove_prefix(space + 1);
+  }
+}
+
+}  // namespace rmq::format
