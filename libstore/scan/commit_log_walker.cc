@@ -1,0 +1,301 @@
+#include "libstore/scan/commit_log_walker.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "libstore/bytes/big_endian.h"
+
+namespace rmq::scan {
+namespace {
+
+using format::kBlankSize;
+using format::kMagicBlank;
+using format::kMagicV1;
+using format::kMagicV2;
+using format::kMaxRecordSize;
+using format::kMinRecordSize;
+using format::MessageView;
+
+constexpr std::int64_t kBlockSize = 256 << 10;  // stays in the L2 cache between the read and the walk
+constexpr std::int64_t kPageSize = 4096;        // what a failing disk loses at a time
+constexpr std::int64_t kDledgerHeader = 48;     // DLedgerEntry: what precedes each record
+constexpr std::size_t kProbeRecords = 9;        // how many records vote on where a file starts
+
+bool is_record_magic(std::int32_t magic) { return magic == kMagicV1 || magic == kMagicV2; }
+
+// How often a search may look into bytes that turn out to be no record, in multiples of the file's size: forged
+// headers that each claim megabytes must not keep us for ever.
+constexpr std::int64_t kSearchBudgetFactor = 8;
+
+// The first place at which a header could begin: one of the magics stands four bytes behind it. bytes.size() if none.
+std::size_t next_magic(std::span<const std::byte> bytes) {
+  const auto next = [&](int value, std::size_t from) {
+    const void* hit = from < bytes.size() ? std::memchr(bytes.data() + from, value, bytes.size() - from) : nullptr;
+    return hit == nullptr ? bytes.size() : static_cast<std::size_t>(static_cast<const std::byte*>(hit) - bytes.data());
+  };
+  constexpr int kRecordFirstByte = 0xDA;
+  constexpr int kBlankFirstByte = 0xCB;
+  std::size_t record = next(kRecordFirstByte, format::kRecordMagicOffset);
+  std::size_t blank = next(kBlankFirstByte, format::kRecordMagicOffset);
+  while (true) {
+    const std::size_t at = std::min(record, blank);
+    if (at + sizeof(std::int32_t) > bytes.size()) return bytes.size();
+    const auto magic = load_be<std::int32_t>(bytes.data() + at);
+    if (is_record_magic(magic) || magic == kMagicBlank) return at - format::kRecordMagicOffset;
+    (at == record ? record : blank) = next(at == record ? kRecordFirstByte : kBlankFirstByte, at + 1);
+  }
+}
+
+bool all_zero(std::span<const std::byte> bytes) {
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+// How many bytes there are up to and including the last one that is not zero.
+std::size_t used_size(std::span<const std::byte> bytes) {
+  std::size_t size = bytes.size();
+  while (size >= 64 && all_zero(bytes.subspan(size - 64, 64))) size -= 64;
+  while (size > 0 && bytes[size - 1] == std::byte{0}) --size;
+  return size;
+}
+
+}  // namespace
+
+CommitLogWalker::CommitLogWalker(const io::ReadFile& file, const Options& options)
+    : file_(file),
+      options_(options),
+      header_size_(options.dledger ? kDledgerHeader : 0),
+      end_(file.size()),
+      position_(options.from),
+      search_budget_(kSearchBudgetFactor * file.size() + kMaxRecordSize) {
+  if (options_.file_size == 0) options_.file_size = end_;
+}
+
+// The bytes from `position` on: at least `wanted` of them unless the file ends or cannot be read before that.
+std::span<const std::byte> CommitLogWalker::window(std::int64_t position, std::int64_t wanted) {
+  wanted = std::min(wanted, end_ - position);
+  const auto have = [&] { return buffer_position_ + static_cast<std::int64_t>(buffer_size_) - position; };
+  if (position < buffer_position_ || have() < 0) {
+    buffer_position_ = position;
+    buffer_size_ = 0;
+    unreadable_.reset();
+  }
+  if (have() < wanted && !unreadable_) {
+    const auto keep = static_cast<std::size_t>(have());
+    std::memmove(buffer_.data(), buffer_.data() + (position - buffer_position_), keep);
+    buffer_position_ = position;
+    buffer_size_ = keep;
+    const auto missing = std::min(std::max(wanted - have(), kBlockSize), end_ - position - have());
+    buffer_.resize(std::max(buffer_.size(), keep + static_cast<std::size_t>(missing)));
+    fill(static_cast<std::size_t>(missing));
+  }
+  const auto offset = static_cast<std::size_t>(position - buffer_position_);
+  return std::span<const std::byte>(buffer_).subspan(offset, buffer_size_ - offset);
+}
+
+// Appends up to `count` bytes to the buffer. After a failed read it goes on page by page, up to the page that
+// cannot be read: everything in front of it still counts.
+void CommitLogWalker::fill(std::size_t count) {
+  const std::int64_t from = buffer_position_ + static_cast<std::int64_t>(buffer_size_);
+  const auto got = file_.read_at(from, std::span(buffer_).subspan(buffer_size_, count));
+  if (got && *got == count) {
+    buffer_size_ += count;
+    return;
+  }
+  for (std::int64_t at = from; at < from + static_cast<std::int64_t>(count);) {
+    const std::int64_t page_end = std::min(at / kPageSize * kPageSize + kPageSize, end_);
+    const auto piece = static_cast<std::size_t>(std::min<std::int64_t>(
+        page_end - at, from + static_cast<std::int64_t>(count) - at));
+    const auto read = file_.read_at(at, std::span(buffer_).subspan(buffer_size_, piece));
+    if (!read || *read != piece) {
+      unreadable_ = at;
+      return;
+    }
+    buffer_size_ += piece;
+    at += static_cast<std::int64_t>(piece);
+  }
+}
+
+std::optional<LogItem> CommitLogWalker::next() {
+  if (!pending_ && position_ >= end_) return std::nullopt;
+  const LogItem item = pending_ ? *std::exchange(pending_, std::nullopt) : step(position_);
+  position_ = item.position + item.length;
+  if (item.kind == LogItemKind::record) last_store_timestamp_ = item.message.store_timestamp;
+  return item;
+}
+
+// What stands at `position`, given that something ended right before it.
+LogItem CommitLogWalker::step(std::int64_t position) {
+  if (options_.dledger) return dledger_step(position);
+  const auto head = window(position, kBlankSize);
+  if (std::ssize(head) < kBlankSize) return gap_from(position);
+  const auto size = load_be<std::int32_t>(head.data());
+  const auto magic = load_be<std::int32_t>(head.data() + 4);
+  if (is_record_magic(magic)) {
+    if (const auto record = record_at(position, size)) return *record;
+  } else if (magic == kMagicBlank && is_final_blank(position, size)) {
+    return rest_of_file(position, LogItemKind::blank);
+  }
+  return gap_from(position);
+}
+
+// DLedgerEntryCoder: magic 1 and the entry's size in front of each record, magic -1 ends the file.
+LogItem CommitLogWalker::dledger_step(std::int64_t position) {
+  const auto head = window(position, kDledgerHeader + kBlankSize);
+  if (std::ssize(head) < kDledgerHeader + kBlankSize) return gap_from(position);
+  if (load_be<std::int32_t>(head.data()) == -1) return rest_of_file(position, LogItemKind::blank);
+  if (const auto record = record_at(position + kDledgerHeader, load_be<std::int32_t>(head.data() + kDledgerHeader))) {
+    return *record;
+  }
+  return gap_from(position);
+}
+
+LogItem CommitLogWalker::rest_of_file(std::int64_t position, LogItemKind kind) const {
+  LogItem item;
+  item.kind = kind;
+  item.position = position;
+  item.length = end_ - position;
+  return item;
+}
+
+std::optional<LogItem> CommitLogWalker::record_at(std::int64_t position, std::int32_t size) {
+  if (size < kMinRecordSize || size > kMaxRecordSize || size > end_ - position) return std::nullopt;
+  const auto bytes = window(position, size);
+  if (std::ssize(bytes) < size) return std::nullopt;
+  const auto message = MessageView::parse(bytes.first(static_cast<std::size_t>(size)));
+  if (!message) return std::nullopt;
+  LogItem item;
+  item.kind = LogItemKind::record;
+  item.position = position;
+  item.length = size;
+  item.message = *message;
+  item.bytes = bytes.first(static_cast<std::size_t>(size));
+  return item;
+}
+
+bool CommitLogWalker::is_final_blank(std::int64_t position, std::int32_t size) const {
+  return size >= kBlankSize && (size == options_.file_size - position || size == end_ - position);
+}
+
+// Something that is no record begins at `position`: finds where sense begins again, and says what lies between.
+LogItem CommitLogWalker::gap_from(std::int64_t position) {
+  const Remains remains = look_at(position);
+  const Search search = resync(position);
+  const std::int64_t gap_end = search.found.value_or(std::max(search.used_end, remains.claimed_end));
+  if (gap_end <= position) return rest_of_file(position, LogItemKind::unwritten);
+  if (!search.found && gap_end < end_) pending_ = rest_of_file(gap_end, LogItemKind::unwritten);
+  LogItem gap;
+  gap.kind = LogItemKind::gap;
+  gap.position = position;
+  gap.length = gap_end - position;
+  gap.stale_records = search.stale_records;
+  gap.look = search.unreadable            ? GapLook::unreadable
+             : search.stale_records > 0   ? GapLook::stale
+             : remains.starts_like_record ? GapLook::damaged
+             : search.used_end <= position ? GapLook::zeros
+                                           : GapLook::garbage;
+  return gap;
+}
+
+CommitLogWalker::Remains CommitLogWalker::look_at(std::int64_t position) {
+  Remains remains;
+  const std::int64_t place = position + header_size_;
+  const auto head = place < end_ ? window(place, kBlankSize) : std::span<const std::byte>{};
+  if (std::ssize(head) < kBlankSize) return remains;
+  const auto size = load_be<std::int32_t>(head.data());
+  const auto magic = load_be<std::int32_t>(head.data() + 4);
+  remains.starts_like_record = is_record_magic(magic) || magic == kMagicBlank;
+  if (is_record_magic(magic) && size >= kMinRecordSize && size <= kMaxRecordSize && size <= end_ - place) {
+    remains.claimed_end = place + size;
+  }
+  return remains;
+}
+
+// A record found by searching counts when its structure holds, its own offset names the place where it lies and
+// its body CRC matches; bodies that carry serialised records therefore deceive nobody.
+std::optional<LogItem> CommitLogWalker::confirmed_record_at(std::int64_t position) {
+  const auto head = window(position, kMinRecordSize);
+  if (std::ssize(head) < kMinRecordSize) return std::nullopt;
+  const auto size = load_be<std::int32_t>(head.data());
+  const auto own_offset = load_be<std::int64_t>(head.data() + format::kRecordPhysicalOffsetOffset);
+  if (size <= 0 || (!options_.any_offset && own_offset != options_.records_start + position)) return std::nullopt;
+  search_budget_ -= size;
+  if (search_budget_ < 0) return std::nullopt;
+  auto record = record_at(position, size);
+  if (record && !record->message.body_crc_matches()) record.reset();
+  return record;
+}
+
+// Looks behind `from` for the next record or for the BLANK that ends the file. Records older than the last one
+// before the damage are stale (RocketMQ truncates without zeroing), unless newer ones follow them: then the clock
+// went back, and they belong to the log.
+CommitLogWalker::Search CommitLogWalker::resync(std::int64_t from) {
+  Search search;
+  search.used_end = from;
+  std::optional<std::int64_t> first_old;
+  for (std::int64_t at = from + header_size_ + 1; at < end_;) {
+    const std::int64_t data = file_.next_data(at);
+    if (data - at > kBlockSize && !unreadable_) {  // a hole holds no record
+      at = data;
+      continue;
+    }
+    const auto bytes = window(at, kBlankSize);
+    if (bytes.empty()) {  // unreadable, or truncated under us
+      search.unreadable = true;
+      at = std::min(at / kPageSize * kPageSize + kPageSize, end_);
+      search.used_end = at;
+      continue;
+    }
+    const std::size_t candidate = next_magic(bytes);
+    const std::size_t used = used_size(bytes.first(std::min(bytes.size(), candidate + kBlankSize)));
+    if (used > 0) search.used_end = std::max(search.used_end, at + static_cast<std::int64_t>(used));
+    if (candidate == bytes.size()) {  // keep the last bytes: they may begin a header that the next block completes
+      at += std::max<std::int64_t>(std::ssize(bytes) - (kBlankSize - 1), 1);
+      continue;
+    }
+    const std::int64_t place = at + static_cast<std::int64_t>(candidate);
+    at = place + 1;
+    const auto head = window(place, kBlankSize);
+    if (load_be<std::int32_t>(head.data() + 4) == kMagicBlank) {
+      if (!is_final_blank(place, load_be<std::int32_t>(head.data()))) continue;
+      search.found = place;
+      return search;
+    }
+    const auto record = confirmed_record_at(place);
+    if (!record) continue;
+    if (record->message.store_timestamp >= last_store_timestamp_) {
+      search.found = first_old.value_or(place - header_size_);
+      search.stale_records = 0;
+      return search;
+    }
+    if (!first_old) first_old = place - header_size_;
+    ++search.stale_records;
+    at = place + record->length;
+    search.used_end = at;
+  }
+  return search;
+}
+
+std::optional<std::int64_t> records_start(const io::ReadFile& file, std::int64_t name_start) {
+  std::map<std::int64_t, int> votes;
+  const auto ask = [&](bool any_offset) {
+    CommitLogWalker::Options options;
+    options.records_start = name_start;
+    options.any_offset = any_offset;
+    CommitLogWalker walker(file, options);
+    for (std::size_t records = 0; records < kProbeRecords;) {
+      const auto item = walker.next();
+      if (!item || item->kind == LogItemKind::unwritten) break;
+      if (item->kind != LogItemKind::record) continue;
+      ++votes[item->message.physical_offset - item->position];
+      ++records;
+    }
+  };
+  ask(false);
+  if (votes.empty()) ask(true);  // damaged from its first record on, and perhaps renamed as well
+  if (votes.empty()) return std::nullopt;
+  return std::ranges::max_element(votes, {}, [](const auto& vote) { return vote.second; })->first;
+}
+
+}  // namespace rmq::scan
