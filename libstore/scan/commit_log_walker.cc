@@ -83,7 +83,7 @@ std::span<const std::byte> CommitLogWalker::window(std::int64_t position, std::i
   }
   if (have() < wanted && !unreadable_) {
     const auto keep = static_cast<std::size_t>(have());
-    std::memmove(buffer_.data(), buffer_.data() + (position - buffer_position_), keep);
+    if (keep > 0) std::memmove(buffer_.data(), buffer_.data() + (position - buffer_position_), keep);
     buffer_position_ = position;
     buffer_size_ = keep;
     const auto missing = std::min(std::max(wanted - have(), kBlockSize), end_ - position - have());
