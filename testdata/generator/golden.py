@@ -10,8 +10,8 @@ import sys
 
 MODES = ("as_is_clean_exit", "as_is_with_abort", "with_abort_added")
 KEEP = ("rocketmq", "abortBefore", "hung", "crashed", "started", "exception", "minPhyOffset", "maxPhyOffset", "readableMessages", "readableBefore",
-        "undecodable", "fromAnotherQueue", "crcBadDelivered", "lost_messages", "changed_messages", "misplaced_messages", "not_found_by_uniqKey",
-        "lost_though_salvageable", "queryHung", "commitLogFilesAfter", "checkpointAfter")
+        "undecodable", "fromAnotherQueue", "crcBadDelivered", "lost_messages", "changed_messages", "extra_messages", "misplaced_messages", "not_found_by_uniqKey",
+        "lost_though_salvageable", "queryHung", "shutdownFailed", "commitLogFilesAfter", "checkpointAfter")
 PLAIN = ("store.json", "damage.json", "acked.jsonl", "expected.jsonl", "expected-cq.jsonl", "expected-index.jsonl", "expected-summary.json")
 
 
