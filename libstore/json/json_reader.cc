@@ -10,13 +10,15 @@
 namespace rmq::json {
 namespace {
 
+constexpr char kEndOfInput = 0x1A;  // fastjson's own mark for the end of the text
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\b'; }
-bool is_identifier_start(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
-}
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+// Bytes of U+0100 and above: fastjson takes those characters in unquoted keys.
+bool is_wide(char c) { return static_cast<unsigned char>(c) >= 0xC4; }
+bool is_tail(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 int hex_digit(char c) {
   if (is_digit(c)) return c - '0';
@@ -51,8 +53,10 @@ class Reader {
   Parsed<Value> read() {
     if (text_.size() > limits_.bytes) return error("the text is larger than this reader takes");
     if (text_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
-    skip_between_tokens();
     Value value;
+    skip_space();
+    if (at_end()) return value;
+    skip_between_tokens();
     if (!read_value(value, 0)) return error(what_);
     skip_between_tokens();
     if (at_ != text_.size()) return error("text behind the value");
@@ -102,7 +106,7 @@ class Reader {
   void skip_between_tokens() {
     while (!at_end()) {
       const char c = peek();
-      if ((static_cast<unsigned char>(c) <= 31) || c == 127 || c == ' ') {
+      if (c != kEndOfInput && (static_cast<unsigned char>(c) <= 32 || c == 127)) {
         ++at_;
       } else if (!skip_comment()) {
         return;
@@ -123,7 +127,7 @@ class Reader {
       out = Value(std::move(text));
       return true;
     }
-    if (is_digit(c) || c == '-') return read_number(out);
+    if (is_digit(c) || c == '-' || c == '+') return read_number(out);
     return read_word(out);
   }
 
@@ -144,13 +148,18 @@ class Reader {
       }
       Member member;
       if (!read_key(member, depth)) return false;
-      skip_space();
+      if (member.form != KeyForm::integer) skip_space();
       if (peek() != ':') return fail("':' expected");
       ++at_;
       skip_between_tokens();
       if (!read_value(member.value, depth + 1)) return false;
+      const bool nested = member.value.if_object() != nullptr || member.value.if_array() != nullptr;
       members.push_back(std::move(member));
-      skip_space();
+      if (nested) {
+        skip_between_tokens();
+      } else {
+        skip_space();
+      }
       if (peek() == ',' || peek() == '}') continue;
       return fail(at_end() ? "the text ends inside an object" : "',' or '}' expected");
     }
@@ -162,9 +171,8 @@ class Reader {
     if (is_digit(c) || c == '-') {
       Value number;
       if (!read_number(number)) return false;
-      const auto integer = number.as_int64();
-      if (!integer || number.kind() != Value::Kind::integer) return fail("a key that is no integer");
-      member.name = std::to_string(*integer);
+      member.name =
+          number.if_number() != nullptr ? number.if_number()->text : std::to_string(*number.as_int64());
       member.form = KeyForm::integer;
       return true;
     }
@@ -175,8 +183,11 @@ class Reader {
       member.form = KeyForm::object;
       return true;
     }
-    if (!is_identifier_start(c)) return fail("a key expected");
-    while (!at_end() && (is_identifier_start(peek()) || is_digit(peek()))) member.name += text_[at_++];
+    if (!is_letter(c) && c != '$' && !is_wide(c)) return fail("a key expected");
+    do {
+      member.name += text_[at_++];
+      while (is_wide(member.name.front()) && is_tail(peek())) member.name += text_[at_++];
+    } while (is_letter(peek()) || is_digit(peek()) || is_wide(peek()));
     return true;
   }
 
@@ -203,11 +214,17 @@ class Reader {
   }
 
   bool read_number(Value& out) {
+    const bool plus = peek() == '+';
+    if (plus) ++at_;
     const std::size_t from = at_;
     if (peek() == '-') ++at_;
     const std::size_t digits = at_;
     while (is_digit(peek())) ++at_;
-    if (at_ == digits) return fail("a number without digits");
+    if (at_ == digits && plus) {
+      out = Value(0);  // fastjson's lexer takes a lone '+' for a number
+      return true;
+    }
+    if (at_ == digits && peek() != '.') return fail("a number without digits");
     bool integer = true;
     if (peek() == '.') {
       integer = false;
@@ -251,15 +268,19 @@ class Reader {
 
   bool read_word(Value& out) {
     const std::size_t from = at_;
-    while (!at_end() && (is_identifier_start(peek()) || is_digit(peek()))) ++at_;
+    while (is_letter(peek()) || is_digit(peek())) ++at_;
     const std::string_view word = text_.substr(from, at_ - from);
     if (word == "true" || word == "false") {
       out = Value(word == "true");
-    } else if (word == "null" || word == "undefined" || word == "NaN") {
+    } else if (word == "null" || word == "NULL" || word == "undefined" || word == "NaN") {
       out = Value();
     } else {
       at_ = from;
       return fail("a value expected");
+    }
+    // JSONLexerBase.scanTrue and its like want one of these behind the word.
+    if (!at_end() && std::string_view(" ,}]\n\r\t\f\b:/").find(peek()) == std::string_view::npos) {
+      return fail("text glued to a word");
     }
     return true;
   }
@@ -270,6 +291,7 @@ class Reader {
     while (true) {
       const std::size_t from = at_;
       while (!at_end() && peek() != quote && peek() != '\\') {
+        if (peek() == kEndOfInput) return fail("a 0x1A inside a string");
         plain = plain && static_cast<unsigned char>(peek()) < 0x80;
         ++at_;
       }

@@ -149,7 +149,7 @@ class FastjsonPrinter {
       if (member.form == KeyForm::text) {
         line_break();
         write_string(member.name);
-      } else if (style_.browser_compatible && member.form == KeyForm::integer) {
+      } else if (style_.browser_compatible) {
         write_string(member.name);
       } else {
         out_ += member.name;
@@ -212,6 +212,8 @@ class FastjsonPrinter {
     }
     if (c < 0x20 || c == 0x7F) {
       write_unit(c);
+    } else if (c == '/' && style_.browser_compatible) {
+      out_ += "\\/";
     } else {
       out_ += static_cast<char>(c);
     }

@@ -126,7 +126,8 @@ class JsonLine {
 // How RocketMQ calls fastjson.
 struct FastjsonStyle {
   bool pretty = true;  // ConfigManager.persist; false: RPC bodies and the metrics files
-  // SerializerFeature.BrowserCompatible of the metrics files: non-ASCII as \uXXXX, keys always quoted.
+  // SerializerFeature.BrowserCompatible of the metrics files: non-ASCII as \uXXXX, / as \/, keys always
+  // quoted.
   bool browser_compatible = false;
 };
 
