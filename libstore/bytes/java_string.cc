@@ -24,7 +24,6 @@ std::uint32_t next_code_point(std::string_view text, std::size_t& at) {
     more = 2;
     point = lead & 0x0FU;
     if (lead == 0xE0) low = 0xA0;
-    if (lead == 0xED) high = 0x9F;  // surrogates
   } else if (lead >= 0xF0 && lead <= 0xF4) {
     more = 3;
     point = lead & 0x07U;
@@ -37,6 +36,8 @@ std::uint32_t next_code_point(std::string_view text, std::size_t& at) {
     if (at >= text.size() || byte(at) < low || byte(at) > high) return kReplacement;
     point = (point << 6) | (byte(at++) & 0x3FU);
   }
+  // An encoded surrogate is malformed as a whole: one U+FFFD for its three bytes.
+  if (point >= 0xD800 && point <= 0xDFFF) return kReplacement;
   return point;
 }
 

@@ -74,9 +74,10 @@ MessageView::PropertyCrc MessageView::check_property_crc(std::span<const std::by
   }
   const auto covered = record.first(static_cast<std::size_t>(total_size) - kPropertyCrcSize);
   const auto want = crc_digits(java_crc32(covered));
-  return tail.substr(kPropertyCrc32.size() + 1, want.size()) == std::string_view(want.data(), want.size())
-             ? PropertyCrc::matches
-             : PropertyCrc::differs;
+  const bool same =
+      tail.back() == kPropertySeparator &&
+      tail.substr(kPropertyCrc32.size() + 1, want.size()) == std::string_view(want.data(), want.size());
+  return same ? PropertyCrc::matches : PropertyCrc::differs;
 }
 
 std::string to_string(const HostView& host) {

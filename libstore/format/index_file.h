@@ -106,9 +106,13 @@ struct IndexEntry {
 }
 
 // Seconds since `begin`, as IndexFile.putKey clamps them.
-[[nodiscard]] constexpr std::int32_t index_time_diff(std::int64_t begin_timestamp, std::int64_t store_timestamp) {
+[[nodiscard]] constexpr std::int32_t index_time_diff(std::int64_t begin_timestamp,
+                                                     std::int64_t store_timestamp) {
   if (begin_timestamp <= 0) return 0;
-  const std::int64_t seconds = (store_timestamp - begin_timestamp) / 1000;
+  // Wraps as Java's subtraction does: both come from disk.
+  const std::int64_t seconds = static_cast<std::int64_t>(static_cast<std::uint64_t>(store_timestamp) -
+                                                         static_cast<std::uint64_t>(begin_timestamp)) /
+                               1000;
   if (seconds > std::numeric_limits<std::int32_t>::max()) return std::numeric_limits<std::int32_t>::max();
   return seconds < 0 ? 0 : static_cast<std::int32_t>(seconds);
 }

@@ -20,6 +20,8 @@ DelayLevels::DelayLevels() { *this = *parse(kDefaultDelayLevels); }
 
 Decoded<DelayLevels> DelayLevels::parse(std::string_view text) {
   std::vector<std::int64_t> levels;
+  // String.split drops empty parts at the end; elsewhere they are faults.
+  text = text.substr(0, text.find_last_not_of(' ') + 1);
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t end = std::min(text.find(' ', at), text.size());
     const std::string_view part = text.substr(at, end - at);
@@ -32,7 +34,8 @@ Decoded<DelayLevels> DelayLevels::parse(std::string_view text) {
       default: return DecodeError{DecodeFault::bad_field, at};
     }
     std::int32_t count = 0;
-    if (!parse_java_int(part.substr(0, part.size() - 1), count)) return DecodeError{DecodeFault::bad_field, at};
+    if (!parse_java_int(part.substr(0, part.size() - 1), count))
+      return DecodeError{DecodeFault::bad_field, at};
     levels.push_back(unit * count);
     at = end + 1;
   }
@@ -40,8 +43,11 @@ Decoded<DelayLevels> DelayLevels::parse(std::string_view text) {
 }
 
 std::int64_t DelayLevels::deliver_timestamp(std::int32_t level, std::int64_t store_timestamp) const {
-  if (level < 1 || level > max_level()) return store_timestamp + 1000;
-  return store_timestamp + milliseconds_[static_cast<std::size_t>(level) - 1];
+  const std::int64_t delay =
+      level < 1 || level > max_level() ? 1000 : milliseconds_[static_cast<std::size_t>(level) - 1];
+  // Wraps as Java's addition does: the timestamp comes from disk.
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(store_timestamp) +
+                                   static_cast<std::uint64_t>(delay));
 }
 
 Decoded<std::int64_t> tags_code(const MessageView& message, const StoreProperties& properties,
