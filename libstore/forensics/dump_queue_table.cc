@@ -1,0 +1,294 @@
+#include "libstore/forensics/dump_queue_table.h"
+
+#include <algorithm>
+#include <array>
+
+#include "libstore/format/consume_queue_ext_unit.h"
+
+namespace rmq::forensics {
+namespace {
+
+// One refill reads this much of a queue: 400 units, two pages.
+constexpr std::int64_t kWindow = 8192;
+// All windows together; beyond it those that are not in use are dropped.
+constexpr std::int64_t kWindowBytesLimit = 64 << 20;
+constexpr std::size_t kFaultsLimit = 100;
+// Recovery looks at this many files from the end (ConsumeQueue.recover).
+constexpr std::size_t kRecoveredFiles = 3;
+
+std::string queue_name(std::string_view topic, std::int32_t queue_id) {
+  return std::string(topic) + '/' + std::to_string(queue_id);
+}
+
+// 5.x puts the minimum of a queue whose messages have all expired behind its last unit, 4.x leaves it where
+// it is (ConsumeQueue.correctMinOffset). Nothing in a store names its version: 5.x leaves one of these
+// behind.
+bool looks_like_5x(const scan::StoreSurvey& survey) {
+  return std::ranges::any_of(survey.others, [](const scan::OtherFile& file) {
+    return file.part == scan::OtherPart::compaction || file.part == scan::OtherPart::timer ||
+           file.part == scan::OtherPart::epoch || file.name == "abort.bak";
+  });
+}
+
+}  // namespace
+
+struct DumpQueueTable::State {
+  const scan::Queue* queue = nullptr;
+  std::int64_t unit_size = 0;
+  std::mutex mutex;
+  std::optional<QueueBounds> bounds;
+  std::vector<std::byte> window;
+  std::int64_t window_position = 0;
+  std::int64_t last_batch_position = -1;  // where the unit found last lies
+};
+
+DumpQueueTable::DumpQueueTable(const io::ReadFileSystem& files, const scan::StoreSurvey& survey)
+    : files_(files), survey_(survey), all_expired_moves_(looks_like_5x(survey)) {
+  if (!survey.commit_log.files.empty()) log_start_ = survey.commit_log.files.front().start;
+  queues_.reserve(survey.queues.size());
+  for (const scan::Queue& queue : survey.queues) {
+    auto state = std::make_unique<State>();
+    state->queue = &queue;
+    state->unit_size = queue.kind == scan::QueueKind::batch ? format::kBatchConsumeQueueEntrySize
+                                                            : format::kConsumeQueueEntrySize;
+    by_name_.try_emplace(queue_name(queue.topic, queue.queue_id), queues_.size());
+    queues_.push_back(std::move(state));
+  }
+}
+
+DumpQueueTable::~DumpQueueTable() = default;
+
+const scan::Queue& DumpQueueTable::queue(std::size_t index) const { return *queues_[index]->queue; }
+
+std::optional<std::size_t> DumpQueueTable::find(std::string_view topic, std::int32_t queue_id) const {
+  const auto found = by_name_.find(queue_name(topic, queue_id));
+  if (found == by_name_.end()) return std::nullopt;
+  return found->second;
+}
+
+QueueBounds DumpQueueTable::bounds(std::size_t index) {
+  State& state = *queues_[index];
+  const std::lock_guard lock(state.mutex);
+  if (!state.bounds) state.bounds = find_bounds(state);
+  return *state.bounds;
+}
+
+std::optional<QueueUnit> DumpQueueTable::unit(std::size_t index, std::int64_t queue_offset) {
+  if (window_bytes_.load(std::memory_order_relaxed) > kWindowBytesLimit) release_windows();
+  State& state = *queues_[index];
+  const std::lock_guard lock(state.mutex);
+  if (!state.bounds) state.bounds = find_bounds(state);
+  const QueueBounds& bounds = *state.bounds;
+  if (queue_offset < bounds.min_offset || queue_offset >= bounds.max_offset) return std::nullopt;
+  std::int64_t position = queue_offset * state.unit_size;
+  if (state.queue->kind == scan::QueueKind::batch) {
+    const auto found = find_batch(state, bounds, queue_offset);
+    if (!found) return std::nullopt;
+    position = *found;
+  }
+  return load(state, position);
+}
+
+std::optional<QueueUnit> DumpQueueTable::unit_at(std::size_t index, std::int64_t position) {
+  State& state = *queues_[index];
+  const std::lock_guard lock(state.mutex);
+  return load(state, position);
+}
+
+std::vector<std::string> DumpQueueTable::faults() const {
+  const std::lock_guard lock(faults_mutex_);
+  return faults_;
+}
+
+void DumpQueueTable::release_windows() {
+  for (const auto& state : queues_) {
+    const std::unique_lock lock(state->mutex, std::try_to_lock);
+    if (!lock.owns_lock()) continue;
+    window_bytes_.fetch_sub(static_cast<std::int64_t>(state->window.capacity()), std::memory_order_relaxed);
+    state->window = {};
+  }
+}
+
+// The bytes at `position`: at least `wanted` of them, or fewer where the file ends.
+std::span<const std::byte> DumpQueueTable::window(State& state, std::int64_t position, std::int64_t wanted) {
+  const auto have = static_cast<std::int64_t>(state.window.size());
+  if (position >= state.window_position && position + wanted <= state.window_position + have) {
+    return std::span<const std::byte>(state.window)
+        .subspan(static_cast<std::size_t>(position - state.window_position));
+  }
+  const auto& files = state.queue->files.files;
+  auto file = std::ranges::upper_bound(files, position, {}, &scan::MappedFile::start);
+  if (file == files.begin()) return {};
+  --file;
+  if (position >= file->start + file->size) return {};
+  const auto fault = [&](const Error& error) {
+    const std::lock_guard lock(faults_mutex_);
+    if (faults_.size() < kFaultsLimit) faults_.push_back(error.message());
+    return std::span<const std::byte>();
+  };
+  const auto opened = files_.open(file->path);
+  if (!opened) return fault(opened.error());
+  const std::size_t before = state.window.capacity();
+  state.window.resize(static_cast<std::size_t>(kWindow));
+  window_bytes_.fetch_add(static_cast<std::int64_t>(state.window.capacity() - before),
+                          std::memory_order_relaxed);
+  // Readers go both ways (a search, then on): start a little before what is asked for.
+  const std::int64_t from = std::max<std::int64_t>(position - file->start - kWindow / 8, 0);
+  const auto got = (*opened)->read_at(from, state.window);
+  if (!got) {
+    state.window.clear();
+    return fault(got.error());
+  }
+  state.window.resize(*got);
+  state.window_position = file->start + from;
+  const auto skip = static_cast<std::size_t>(position - state.window_position);
+  if (skip >= state.window.size()) return {};
+  return std::span<const std::byte>(state.window).subspan(skip);
+}
+
+std::optional<QueueUnit> DumpQueueTable::load(State& state, std::int64_t position) {
+  const auto bytes = window(state, position, state.unit_size);
+  if (static_cast<std::int64_t>(bytes.size()) < state.unit_size) return std::nullopt;
+  QueueUnit unit;
+  if (state.queue->kind == scan::QueueKind::batch) {
+    const auto entry = format::BatchConsumeQueueEntry::load(bytes.data());
+    unit.queue_offset = entry.base_offset;
+    unit.commit_log_offset = entry.commit_log_offset;
+    unit.size = entry.size;
+    unit.tags_code = unit.stored_tags_code = entry.tags_code;
+    unit.store_timestamp = entry.store_timestamp;
+    unit.batch_size = entry.batch_size;
+    unit.compacted_offset = entry.compacted_offset;
+    return unit;
+  }
+  const auto entry = format::ConsumeQueueEntry::load(bytes.data());
+  unit.queue_offset = position / state.unit_size;
+  unit.commit_log_offset = entry.commit_log_offset;
+  unit.size = entry.size;
+  unit.tags_code = unit.stored_tags_code = entry.tags_code;
+  unit.pre_blank = entry.is_pre_blank();
+  if (format::is_ext_address(entry.tags_code)) resolve_ext(state, unit);
+  return unit;
+}
+
+// ConsumeQueueExt.get: where the ext unit cannot be read the address stays in the tags code's place.
+void DumpQueueTable::resolve_ext(State& state, QueueUnit& unit) {
+  const auto& files = state.queue->ext.files;
+  const std::int64_t position = format::ext_offset(unit.stored_tags_code);
+  auto file = std::ranges::upper_bound(files, position, {}, &scan::MappedFile::start);
+  if (file == files.begin()) return;
+  --file;
+  const auto opened = files_.open(file->path);
+  if (!opened) return;
+  std::array<std::byte, 32768> bytes;  // a unit's size is an i16
+  const auto got = (*opened)->read_at(position - file->start, bytes);
+  if (!got) return;
+  const auto ext = format::ConsumeQueueExtUnit::parse(std::span<const std::byte>(bytes).first(*got));
+  if (!ext) return;
+  unit.tags_code = ext->tags_code;
+  unit.ext = ExtContent{ext->size, ext->store_timestamp, {ext->bit_map.begin(), ext->bit_map.end()}};
+}
+
+QueueBounds DumpQueueTable::find_bounds(State& state) {
+  const auto& files = state.queue->files.files;
+  const bool batch = state.queue->kind == scan::QueueKind::batch;
+  QueueBounds bounds;
+  if (files.empty()) return bounds;
+  std::int64_t last_used = -1;
+  for (std::size_t i = files.size() > kRecoveredFiles ? files.size() - kRecoveredFiles : 0; i < files.size();
+       ++i) {
+    const std::int64_t end = files[i].start + files[i].size / state.unit_size * state.unit_size;
+    std::int64_t position = files[i].start;
+    bounds.end_position = position;
+    for (; position < end; position += state.unit_size) {
+      const auto bytes = window(state, position, state.unit_size);
+      if (static_cast<std::int64_t>(bytes.size()) < state.unit_size) break;
+      if (batch ? !format::BatchConsumeQueueEntry::load(bytes.data()).is_used()
+                : !format::ConsumeQueueEntry::load(bytes.data()).is_used()) {
+        break;
+      }
+      last_used = position;
+    }
+    bounds.end_position = position;
+    if (position < end) break;
+  }
+  if (!batch) {
+    bounds.max_offset = bounds.end_position / state.unit_size;
+    find_minimum(state, bounds);
+    return bounds;
+  }
+  const auto first = load(state, files.front().start);
+  if (last_used < 0 && bounds.end_position > files.front().start)
+    last_used = bounds.end_position - state.unit_size;
+  const auto last = last_used < 0 ? std::nullopt : load(state, last_used);
+  if (first && last) {
+    bounds.min_offset = first->queue_offset;
+    bounds.max_offset = last->queue_offset + last->batch_size;
+  }
+  return bounds;
+}
+
+// ConsumeQueue.correctMinOffset: the first unit that leads to where the commit log still is.
+void DumpQueueTable::find_minimum(State& state, QueueBounds& bounds) {
+  const auto& files = state.queue->files.files;
+  const std::int64_t unit = state.unit_size;
+  const auto offset_at = [&](std::int64_t position) -> std::optional<std::int64_t> {
+    const auto bytes = window(state, position, unit);
+    if (static_cast<std::int64_t>(bytes.size()) < unit) return std::nullopt;
+    return format::ConsumeQueueEntry::load(bytes.data()).commit_log_offset;
+  };
+  const auto last = offset_at(bounds.end_position - unit);
+  bounds.min_offset = files.front().start / unit;
+  if (last && *last < log_start_) {
+    if (all_expired_moves_) bounds.min_offset = bounds.max_offset;
+    return;
+  }
+  for (const scan::MappedFile& file : files) {
+    const std::int64_t end = std::min(file.start + file.size / unit * unit, bounds.end_position);
+    for (std::int64_t position = file.start; position < end; position += unit) {
+      const auto offset = offset_at(position);
+      if (!offset) break;
+      if (*offset < log_start_) continue;
+      const auto bytes = window(state, position, unit);
+      if (format::ConsumeQueueEntry::load(bytes.data()).is_pre_blank() && log_start_ == 0) continue;
+      bounds.min_offset = position / unit;
+      return;
+    }
+  }
+}
+
+// Units of a batch queue lie in the order of their base offsets: the neighbour of the last one found first,
+// then a binary search.
+std::optional<std::int64_t> DumpQueueTable::find_batch(State& state, const QueueBounds& bounds,
+                                                       std::int64_t queue_offset) {
+  const auto holds = [&](const QueueUnit& unit) {
+    return unit.queue_offset <= queue_offset && queue_offset < unit.queue_offset + unit.batch_size;
+  };
+  for (std::int64_t position = state.last_batch_position;
+       state.last_batch_position >= 0 && position <= state.last_batch_position + 2 * state.unit_size;
+       position += state.unit_size) {
+    const auto unit = position < bounds.end_position ? load(state, position) : std::nullopt;
+    if (!unit || !holds(*unit)) continue;
+    state.last_batch_position = position;
+    return position;
+  }
+  std::int64_t low = state.queue->files.files.front().start / state.unit_size;
+  std::int64_t high = bounds.end_position / state.unit_size;
+  while (low < high) {
+    const std::int64_t middle = low + (high - low) / 2;
+    const auto unit = load(state, middle * state.unit_size);
+    if (unit && holds(*unit)) {
+      state.last_batch_position = middle * state.unit_size;
+      return state.last_batch_position;
+    }
+    // A missing file in the middle: what is asked for lies on either side; the later side is the live one.
+    if (!unit || unit->queue_offset < queue_offset) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace rmq::forensics

@@ -1,0 +1,64 @@
+// The common command line: verbs, STORE, flags, and what to say about those that make no sense. The only
+// place that knows Boost.Program_options.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libstore/base/error.h"
+
+namespace rmq::cli {
+
+enum class FlagKind {
+  given,   // no value
+  value,   // one value, the last one counts
+  values,  // repeatable; more values may follow a STORE directly (-t A B)
+};
+
+// One flag of a command line. `name` as Boost spells it: "topic,t".
+struct Flag {
+  std::string_view name;
+  FlagKind kind = FlagKind::value;
+};
+
+// A flag of the whole family that a version does not have yet.
+struct FutureFlag {
+  std::string_view name;  // "--follow", "-f"
+  std::string_view what;  // "following a live store"
+};
+
+struct Grammar {
+  std::string program;
+  std::string verb;  // for sentences; may be empty
+  std::vector<Flag> flags;
+  std::vector<FutureFlag> future;
+  std::size_t positionals = 1;  // STORE and what the verb needs besides
+  // Flags whose value may be left out, and what it then is: {"--stats", "topic"}.
+  std::map<std::string, std::string> optional_values;
+};
+
+class Arguments {
+ public:
+  [[nodiscard]] bool has(const std::string& flag) const { return values_.contains(flag); }
+  // The last value of a flag; empty when it was not given.
+  [[nodiscard]] std::optional<std::string> value(const std::string& flag) const;
+  [[nodiscard]] const std::vector<std::string>& values(const std::string& flag) const;
+  [[nodiscard]] const std::vector<std::string>& positionals() const { return positionals_; }
+
+ private:
+  friend Result<Arguments> parse_arguments(const Grammar& grammar, const std::vector<std::string>& tokens);
+  std::map<std::string, std::vector<std::string>> values_;
+  std::vector<std::string> positionals_;
+};
+
+// The flags every command has.
+[[nodiscard]] const std::vector<Flag>& common_flags();
+
+// Fails with wrong_use and a sentence that names the flag and the nearest known one.
+[[nodiscard]] Result<Arguments> parse_arguments(const Grammar& grammar,
+                                                const std::vector<std::string>& tokens);
+
+}  // namespace rmq::cli

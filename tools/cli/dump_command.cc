@@ -1,0 +1,114 @@
+#include "tools/cli/dump_command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "libstore/forensics/dump.h"
+#include "libstore/io/read_file_system.h"
+#include "tools/cli/dump_options.h"
+#include "tools/cli/exit_codes.h"
+#include "tools/cli/help.h"
+#include "tools/cli/store_input.h"
+#include "tools/cli/terminal.h"
+#include "tools/cli/values.h"
+
+namespace rmq::cli {
+namespace {
+
+constexpr std::string_view kProgram = "rmq-dump";
+
+int fail(const Error& error) {
+  complain(kProgram, error.message());
+  return exit_code_of(error);
+}
+
+// A first word that is neither a verb nor a path was meant as one of the two.
+Error no_such_store(const std::string& store, const Error& error) {
+  if (error.code != ErrorCode::not_found) return error;
+  if (const char* what = future_dump_verb(store)) {
+    return wrong_use("the verb '" + store + "' (" + what + ") is not in this version yet");
+  }
+  std::string sentence = "no such store: " + store;
+  const std::string verb = nearest(store, dump_verbs());
+  if (!verb.empty() && store.find('/') == std::string::npos)
+    sentence += "; did you mean the verb '" + verb + "'?";
+  return wrong_use(sentence);
+}
+
+Result<forensics::DumpSummary> run_verb(const std::string& verb, const forensics::DumpInput& input,
+                                        const forensics::DumpOptions& options, StandardOutput& out) {
+  if (verb == "cq") return dump_queues(input, options, out);
+  if (verb == "index") return dump_index(input, options, out);
+  if (verb == "key") return dump_key(input, options, out);
+  if (verb == "msg") return dump_message(input, options, out);
+  if (verb == "state") return dump_state(input, options, ask_lock_state(input.survey), out);
+  return dump_log(input, options, out);
+}
+
+// What a run came to, on standard error: faults, notes, and the line with the bytes.
+int report(const forensics::DumpSummary& summary, const StandardOutput& out) {
+  int code = kExitClean;
+  if (!out.fault().empty()) {
+    complain(kProgram, out.fault());
+    code |= kExitFault;
+  }
+  for (const std::string& fault : summary.faults) complain(kProgram, fault);
+  if (!summary.faults.empty()) code |= kExitFault;
+  if (summary.gaps > 0 || !summary.found) code |= kExitProblems;
+  if (stop_requested()) code |= kExitCancelled;
+  if (out.broken_pipe()) return code;
+  for (const std::string& note : summary.notes) complain(kProgram, note);
+  std::string line = fmt::format("{} lines", summary.lines);
+  if (summary.gaps > 0) line += fmt::format(", {} gaps of {} bytes", summary.gaps, summary.gap_bytes);
+  line += fmt::format("; {} of {} bytes checked", summary.bytes_checked, summary.bytes_expected);
+  if (stop_requested()) line += "; cancelled";
+  complain(kProgram, line);
+  return code;
+}
+
+int run_on_store(const std::string& verb, const Arguments& arguments) {
+  const auto common = common_options(arguments);
+  if (!common) return fail(common.error());
+  const std::size_t wanted = dump_grammar(verb).positionals;
+  if (arguments.positionals().size() < wanted) {
+    return fail(wrong_use(arguments.positionals().empty()
+                              ? "no STORE given; rmq-dump VERB STORE, see rmq-dump --help"
+                          : verb == "key" ? "no KEY given; rmq-dump key STORE KEY"
+                                          : "no message given; rmq-dump msg STORE ID|OFFSET"));
+  }
+  const auto options = dump_options(verb, arguments, *common);
+  if (!options) return fail(options.error());
+  const std::string& store = arguments.positionals().front();
+  const auto survey = survey_from(arguments, store);
+  if (!survey) return fail(no_such_store(store, survey.error()));
+  install_signal_handlers();
+  StandardOutput out;
+  Progress progress(std::string(kProgram), common->progress, common->max_rate);
+  const auto summary = run_verb(verb, {io::posix_read_file_system(), *survey, progress}, *options, out);
+  progress.finish();
+  if (!summary) return fail(summary.error());
+  return report(*summary, out);
+}
+
+}  // namespace
+
+int run_dump(const std::vector<std::string>& tokens) {
+  std::vector<std::string> rest = tokens;
+  std::string verb = "log";
+  const bool named = !rest.empty() && std::ranges::find(dump_verbs(), rest.front()) != dump_verbs().end();
+  if (named) {
+    verb = rest.front();
+    rest.erase(rest.begin());
+  } else if (!rest.empty() && future_dump_verb(rest.front()) != nullptr) {
+    return fail(no_such_store(rest.front(), Error{ErrorCode::not_found, 0, ""}));
+  }
+  const auto arguments = parse_arguments(dump_grammar(verb), rest);
+  if (!arguments) return fail(arguments.error());
+  StandardOutput out;
+  if (arguments->has("help")) return out.write(dump_help(named ? verb : "")) ? kExitClean : kExitFault;
+  if (arguments->has("version")) return out.write("rmq-dump " RMQ_VERSION "\n") ? kExitClean : kExitFault;
+  return run_on_store(verb, *arguments);
+}
+
+}  // namespace rmq::cli

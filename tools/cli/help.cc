@@ -1,0 +1,181 @@
+#include "tools/cli/help.h"
+
+#include <array>
+#include <utility>
+
+namespace rmq::cli {
+namespace {
+
+constexpr std::string_view kDump =
+    R"(Usage: rmq-dump [VERB] STORE [flags]      prints what lies in a RocketMQ store; never writes into it
+
+  log     records in commit log order (the default verb)      rmq-dump log --help
+  cq      consume queue units                                  rmq-dump cq STORE -t TOPIC [-q N]
+  index   index headers, entries, chains                       rmq-dump index STORE [--file F]
+  key     messages by key, as the broker finds them            rmq-dump key STORE KEY [-t TOPIC]
+  msg     one message, all that is known of it                 rmq-dump msg STORE ID|OFFSET
+  state   layout, sizes, lock, abort, checkpoint, queues       rmq-dump state STORE
+  config  topics, groups, offsets with lag, delay progress     rmq-dump config STORE
+
+Flags of every verb:
+  -o, --output text|json   --json         how to print; JSON is one object a line
+  -j, --jobs N   --max-rate BYTES   --mem BYTES      threads; bytes read a second; buffers
+  --utc                                   times in UTC instead of local time
+  --progress auto|always|never            progress on stderr (kill -USR1 prints a line)
+  --color auto|always|never               also NO_COLOR
+  --broker-conf FILE   --commitlog DIR[,DIR]   --consumequeue DIR   --index DIR   --config DIR
+  -h, --help   --version
+
+Exit: 0 done, 4 gaps or not found, 8 could not read, 16 wrong use, 32 cancelled; added up.
+STORE may be a single commit log, consume queue or index file. Manual: man rmq-dump.
+)";
+
+constexpr std::string_view kLog =
+    R"(Usage: rmq-dump [log] STORE [flags]     records in commit log order, and the gaps between them
+
+Which:  -t, --topic GLOB...   -T, --exclude-topic GLOB...   --no-system   --no-strict-names
+        -q, --queue 0,3-5   --qfrom N   --qto N        queue offsets, --qto not included
+        --since TIME   --until TIME                    ISO 8601, epoch ms, or -2h; --until not included
+        --from OFFSET   --to OFFSET                    physical offsets, decimal or 0x; --to not included
+        --key K   --msgid ID   --tag T   --prop K=V    each may be given several times
+        --body-grep RE                                 searched in the plain body
+        -n, --limit N   --tail N                       the first or last N records
+What:   --body none|text|hex|base64|file:DIR           default none
+        --decompress                                   print plain bodies
+        --props all|user|none                          default all in JSON, none in text
+        --hash                                         SHA-256 of stored and plain body
+        --join                                         what the queues say: in its queue? readable? tags code
+        --stats[=topic|queue|hour|tag]                 count instead of listing
+How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
+
+Exit: 0 done, 4 there were gaps, 8 could not read, 16 wrong use, 32 cancelled; added up.
+)";
+
+constexpr std::string_view kCq =
+    R"(Usage: rmq-dump cq STORE [flags]        consume queue units by topic, queue and offset
+
+Which:  -t, --topic GLOB...   -T, --exclude-topic GLOB...   --no-system   --no-strict-names
+        -q, --queue 0,3-5   --qfrom N   --qto N        queue offsets, --qto not included
+        --from OFFSET   --to OFFSET                    physical offsets the units lead to
+        -n, --limit N   --tail N                       the first or last N units
+What:   --join                                         the message each unit leads to, beside it
+        --props all|user|none   --hash   --body FORM   --decompress      of that message
+How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
+
+Units are those a consumer can ask for: from the first that leads into the log to the last used one.
+Units that lead past the log's end are marked dangling, fillers of a queue that starts above 0 preBlank.
+
+Exit: 0 done, 8 could not read, 16 wrong use, 32 cancelled; added up.
+)";
+
+constexpr std::string_view kIndex =
+    R"(Usage: rmq-dump index STORE [flags]     index headers and entries, file by file
+
+Which:  --file NAME                     only this index file
+        --from OFFSET   --to OFFSET     entries that lead there
+        -n, --limit N   --tail N        the first or last N entries
+What:   --chains                        slot by slot: the chain's entries, and where it breaks or loops
+How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
+
+No index file says how many slots it has: the count is inferred from the chains, or taken from
+maxHashSlotNum in --broker-conf. Where the evidence is ambiguous, that is said.
+
+Exit: 0 done, 8 could not read, 16 wrong use, 32 cancelled; added up.
+)";
+
+constexpr std::string_view kKey =
+    R"(Usage: rmq-dump key STORE KEY [flags]   messages by key or UNIQ_KEY, as the broker finds them
+
+Which:  -t, --topic TOPIC...            where to look; default: every topic that has a queue
+        --since TIME   --until TIME     only index files and entries of that time
+        -n, --limit N                   at most N messages
+What:   --join   --props all|user|none   --hash   --body FORM   --decompress      as for log
+How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
+
+The newest index file comes first. What has the key's hash but not the key is shown as a collision;
+what the index leads to but the log does not hold, as missing.
+
+Exit: 0 found, 4 not found, 8 could not read, 16 wrong use, 32 cancelled; added up.
+)";
+
+constexpr std::string_view kMsg =
+    R"(Usage: rmq-dump msg STORE ID|OFFSET [flags]      one message, all that is known of it
+
+ID      an offset message id (32 or 56 hex digits), or a UNIQ_KEY: looked up in the index, then in
+        the whole log
+OFFSET  a physical offset, decimal or 0x and hex digits
+
+What:   --body none|text|hex|base64|file:DIR   --decompress   --props all|user|none   --hash
+        In text: every field with its place in the record, a hexdump, and what the queues say.
+How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
+
+Exit: 0 found, 4 not found, 8 could not read, 16 wrong use, 32 cancelled; added up.
+)";
+
+constexpr std::string_view kState =
+    R"(Usage: rmq-dump state STORE [flags]     layout, sizes, lock holder, abort, checkpoint, every queue
+
+How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
+
+No lock is taken: who holds it is only asked.
+
+Exit: 0 done, 8 could not read, 16 wrong use, 32 cancelled; added up.
+)";
+
+constexpr std::string_view kConfig =
+    R"(Usage: rmq-dump config STORE [flags]    topics, groups, consumer offsets with lag, delay progress
+
+How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
+
+Every state file stands beside its .bak: which of them can be read, and which one a broker takes.
+
+Exit: 0 done, 4 a file cannot be read as what it should be, 8 could not read, 16 wrong use; added up.
+)";
+
+constexpr std::string_view kVerify =
+    R"(Usage: rmq-verify STORE [flags]         judges a RocketMQ store; never writes into it
+
+  --level quick|normal|deep|paranoid     how much to look at (default normal)
+  --only CODES   --skip CODES            findings to look for or to leave out: CL-*,CQ-DANGLING
+  --preflight [--version-as 4.9|5.3]     what a stock broker would do if it were started now
+  --explain CODE                         what a finding means, its usual cause, how to mend it
+
+Flags of every command:
+  -o, --output text|json   --json        how to print; JSON is one object a line
+  -j, --jobs N   --max-rate BYTES   --mem BYTES      threads; bytes read a second; buffers
+  --utc   --progress auto|always|never   --color auto|always|never (also NO_COLOR)
+  --broker-conf FILE   --commitlog DIR[,DIR]   --consumequeue DIR   --index DIR   --config DIR
+  -h, --help   --version
+
+Exit: 0 clean, 2 unclean stop from which a stock broker recovers every message, 4 problems found,
+8 could not read, 16 wrong use, 32 cancelled; added up (2 and 4 exclude each other).
+Manual: man rmq-verify.
+)";
+
+}  // namespace
+
+std::string_view dump_help(std::string_view verb) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kPages{{{"", kDump},
+                                                                                        {"log", kLog},
+                                                                                        {"cq", kCq},
+                                                                                        {"index", kIndex},
+                                                                                        {"key", kKey},
+                                                                                        {"msg", kMsg},
+                                                                                        {"state", kState},
+                                                                                        {"config", kConfig}}};
+  for (const auto& [name, page] : kPages) {
+    if (name == verb) return page;
+  }
+  return {};
+}
+
+std::string_view verify_help() { return kVerify; }
+
+}  // namespace rmq::cli

@@ -1,0 +1,12 @@
+// What --help prints: one screen a verb.
+#pragma once
+
+#include <string_view>
+
+namespace rmq::cli {
+
+// Empty for a verb there is no page for.
+[[nodiscard]] std::string_view dump_help(std::string_view verb);
+[[nodiscard]] std::string_view verify_help();
+
+}  // namespace rmq::cli

@@ -1,0 +1,141 @@
+#include "tools/cli/store_input.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <thread>
+
+#include "libstore/bytes/big_endian.h"
+#include "libstore/io/read_file_system.h"
+#include "libstore/scan/store_config.h"
+#include "tools/cli/exit_codes.h"
+#include "tools/cli/values.h"
+
+namespace rmq::cli {
+namespace {
+
+constexpr std::int64_t kBrokerConfLimit = 1 << 20;
+constexpr std::int64_t kLeastMemory = 8 << 20;
+
+Result<When> when_value(const Arguments& arguments, const std::string& flag) {
+  const auto text = arguments.value(flag);
+  if (!text || *text == "auto") return When::automatic;
+  if (*text == "always") return When::always;
+  if (*text == "never") return When::never;
+  return wrong_use("--" + flag + " '" + *text + "' makes no sense; give auto, always or never");
+}
+
+Result<scan::StoreConfig> store_config(const Arguments& arguments, const std::string& store) {
+  const io::ReadFileSystem& files = io::posix_read_file_system();
+  scan::StoreConfig config;
+  config.root = store;
+  if (const auto path = arguments.value("broker-conf")) {
+    const auto text = io::read_all(files, *path, kBrokerConfLimit);
+    if (!text) return text.error();
+    auto applied = scan::apply_broker_conf(std::move(config), as_text(*text));
+    if (!applied) return applied.error();
+    config = *std::move(applied);
+    config.root =
+        store;  // what was typed is the store, whatever storePathRootDir says on the broker's machine
+  }
+  if (const auto list = arguments.value("commitlog")) config.commit_log_directories = split_commas(*list);
+  if (const auto path = arguments.value("consumequeue")) config.consume_queue_directory = *path;
+  if (const auto path = arguments.value("index")) config.index_directory = *path;
+  if (const auto path = arguments.value("config")) config.config_directory = *path;
+  for (const char* flag : {"commitlog", "consumequeue", "index", "config"}) {
+    const auto given = arguments.value(flag);
+    if (!given) continue;
+    for (const std::string& directory : split_commas(*given)) {
+      const auto entry = files.stat(directory);
+      if (!entry) return entry.error();
+      if (entry->kind != io::EntryKind::directory) {
+        return wrong_use(std::string("--") + flag + " '" + directory + "' is no directory");
+      }
+    }
+  }
+  return config;
+}
+
+}  // namespace
+
+Result<CommonOptions> common_options(const Arguments& arguments) {
+  CommonOptions options;
+  const std::string output = arguments.value("output").value_or(arguments.has("json") ? "json" : "text");
+  if (output != "text" && output != "json") {
+    return wrong_use("--output '" + output + "' makes no sense; give text or json");
+  }
+  options.format = output == "json" || arguments.has("json") ? forensics::OutputFormat::json
+                                                             : forensics::OutputFormat::text;
+  options.utc = arguments.has("utc");
+  options.jobs = static_cast<std::int32_t>(std::max(1U, std::thread::hardware_concurrency()));
+  if (const auto text = arguments.value("jobs")) {
+    RMQ_TRY(jobs, parse_count("--jobs", *text, 1, 256));
+    options.jobs = static_cast<std::int32_t>(jobs);
+  }
+  if (const auto text = arguments.value("max-rate")) {
+    RMQ_TRY(rate, parse_size("--max-rate", *text));
+    options.max_rate = rate;
+  }
+  if (const auto text = arguments.value("mem")) {
+    RMQ_TRY(memory, parse_size("--mem", *text));
+    if (memory < kLeastMemory) return wrong_use("--mem '" + *text + "' is too little; give 8M at least");
+    options.memory = memory;
+  }
+  RMQ_TRY(progress, when_value(arguments, "progress"));
+  RMQ_TRY(color, when_value(arguments, "color"));
+  options.progress = progress;
+  options.color = color;
+  return options;
+}
+
+Result<scan::StoreSurvey> survey_from(const Arguments& arguments, const std::string& store) {
+  RMQ_TRY(config, store_config(arguments, store));
+  return scan::survey_store(io::posix_read_file_system(), config);
+}
+
+forensics::LockState ask_lock_state(const scan::StoreSurvey& survey) {
+  forensics::LockState state;
+  if (survey.lock) {
+    const int descriptor = ::open(survey.lock->path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor >= 0) {
+      // RocketMQ locks the first byte for itself (DefaultMessageStore.start); F_GETLK only asks.
+      struct flock question{};
+      question.l_type = F_WRLCK;
+      question.l_whence = SEEK_SET;
+      question.l_start = 0;
+      question.l_len = 1;
+      if (::fcntl(descriptor, F_GETLK, &question) == 0) {
+        state.asked = true;
+        if (question.l_type != F_UNLCK) state.holder = question.l_pid;
+      }
+      ::close(descriptor);
+    }
+  }
+  if (survey.abort) {
+    const auto text = io::read_all(io::posix_read_file_system(), survey.abort->path, 64);
+    if (text) {
+      const std::string digits(as_text(*text));
+      const auto pid =
+          parse_count("abort", digits.substr(0, digits.find_first_not_of("0123456789")), 1, 1 << 30);
+      if (pid) state.abort_process_alive = ::kill(static_cast<pid_t>(*pid), 0) == 0 || errno == EPERM;
+    }
+  }
+  return state;
+}
+
+int exit_code_of(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::wrong_use:
+    case ErrorCode::not_found: return kExitWrongUse;
+    case ErrorCode::cancelled: return kExitCancelled;
+    case ErrorCode::permission_denied:
+    case ErrorCode::io_error: return kExitFault;
+  }
+  return kExitFault;
+}
+
+}  // namespace rmq::cli

@@ -1,0 +1,35 @@
+// From flags to a surveyed store, and the questions about it that only the operating system can answer.
+#pragma once
+
+#include <string>
+
+#include "libstore/base/error.h"
+#include "libstore/forensics/dump.h"
+#include "libstore/scan/store_survey.h"
+#include "tools/cli/command_line.h"
+#include "tools/cli/terminal.h"
+
+namespace rmq::cli {
+
+// The flags that every command has, checked.
+struct CommonOptions {
+  forensics::OutputFormat format = forensics::OutputFormat::text;
+  std::int32_t jobs = 1;
+  std::int64_t max_rate = 0;
+  std::int64_t memory = 256 << 20;
+  bool utc = false;
+  When progress = When::automatic;
+  When color = When::automatic;
+};
+[[nodiscard]] Result<CommonOptions> common_options(const Arguments& arguments);
+
+// Reads --broker-conf, applies the directories given, and looks what is there.
+[[nodiscard]] Result<scan::StoreSurvey> survey_from(const Arguments& arguments, const std::string& store);
+
+// Asks who holds the lock file, without ever taking it, and whether the process of the abort file lives.
+[[nodiscard]] forensics::LockState ask_lock_state(const scan::StoreSurvey& survey);
+
+// Which exit code an error stands for.
+[[nodiscard]] int exit_code_of(const Error& error);
+
+}  // namespace rmq::cli
