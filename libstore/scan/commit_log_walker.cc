@@ -24,6 +24,9 @@ constexpr std::size_t kProbeRecords = 9;        // how many records vote on wher
 
 bool is_record_magic(std::int32_t magic) { return magic == kMagicV1 || magic == kMagicV2; }
 
+// Records from before a truncation are at most this much older (ms) than what was written over them.
+constexpr std::int64_t kLongestTruncation = 400LL * 24 * 3600 * 1000;
+
 // How often a search may look into bytes that turn out to be no record, in multiples of the file's size: forged
 // headers that each claim megabytes must not keep us for ever.
 constexpr std::int64_t kSearchBudgetFactor = 8;
@@ -108,11 +111,11 @@ void CommitLogWalker::fill(std::size_t count) {
     const auto piece = static_cast<std::size_t>(std::min<std::int64_t>(
         page_end - at, from + static_cast<std::int64_t>(count) - at));
     const auto read = file_.read_at(at, std::span(buffer_).subspan(buffer_size_, piece));
+    buffer_size_ += read ? *read : 0;
     if (!read || *read != piece) {
       unreadable_ = at;
       return;
     }
-    buffer_size_ += piece;
     at += static_cast<std::int64_t>(piece);
   }
 }
@@ -159,8 +162,12 @@ LogItem CommitLogWalker::rest_of_file(std::int64_t position, LogItemKind kind) c
   return item;
 }
 
+bool CommitLogWalker::plausible_size(std::int64_t position, std::int32_t size) const {
+  return size >= kMinRecordSize && size <= kMaxRecordSize && size <= end_ - position;
+}
+
 std::optional<LogItem> CommitLogWalker::record_at(std::int64_t position, std::int32_t size) {
-  if (size < kMinRecordSize || size > kMaxRecordSize || size > end_ - position) return std::nullopt;
+  if (!plausible_size(position, size)) return std::nullopt;
   const auto bytes = window(position, size);
   if (std::ssize(bytes) < size) return std::nullopt;
   const auto message = MessageView::parse(bytes.first(static_cast<std::size_t>(size)));
@@ -206,7 +213,7 @@ CommitLogWalker::Remains CommitLogWalker::look_at(std::int64_t position) {
   const auto size = load_be<std::int32_t>(head.data());
   const auto magic = load_be<std::int32_t>(head.data() + 4);
   remains.starts_like_record = is_record_magic(magic) || magic == kMagicBlank;
-  if (is_record_magic(magic) && size >= kMinRecordSize && size <= kMaxRecordSize && size <= end_ - place) {
+  if (is_record_magic(magic) && plausible_size(place, size)) {
     remains.claimed_end = place + size;
   }
   return remains;
@@ -219,9 +226,10 @@ std::optional<LogItem> CommitLogWalker::confirmed_record_at(std::int64_t positio
   if (std::ssize(head) < kMinRecordSize) return std::nullopt;
   const auto size = load_be<std::int32_t>(head.data());
   const auto own_offset = load_be<std::int64_t>(head.data() + format::kRecordPhysicalOffsetOffset);
-  if (size <= 0 || (!options_.any_offset && own_offset != options_.records_start + position)) return std::nullopt;
+  if (!plausible_size(position, size)) return std::nullopt;
+  if (!options_.any_offset && own_offset != options_.records_start + position) return std::nullopt;
+  if (size > search_budget_) return std::nullopt;
   search_budget_ -= size;
-  if (search_budget_ < 0) return std::nullopt;
   auto record = record_at(position, size);
   if (record && !record->message.body_crc_matches()) record.reset();
   return record;
@@ -264,7 +272,9 @@ CommitLogWalker::Search CommitLogWalker::resync(std::int64_t from) {
     }
     const auto record = confirmed_record_at(place);
     if (!record) continue;
-    if (record->message.store_timestamp >= last_store_timestamp_) {
+    // A header is covered by no checksum: one record with a wild store time must not make all that follow look old.
+    const std::int64_t older_by = last_store_timestamp_ - record->message.store_timestamp;
+    if (older_by <= 0 || older_by > kLongestTruncation) {
       search.found = first_old.value_or(place - header_size_);
       search.stale_records = 0;
       return search;

@@ -83,6 +83,7 @@ class CommitLogWalker {
   [[nodiscard]] Search resync(std::int64_t from);
   [[nodiscard]] std::optional<LogItem> record_at(std::int64_t position, std::int32_t size);
   [[nodiscard]] std::optional<LogItem> confirmed_record_at(std::int64_t position);
+  [[nodiscard]] bool plausible_size(std::int64_t position, std::int32_t size) const;
   [[nodiscard]] bool is_final_blank(std::int64_t position, std::int32_t size) const;
   [[nodiscard]] LogItem rest_of_file(std::int64_t position, LogItemKind kind) const;
   std::span<const std::byte> window(std::int64_t position, std::int64_t wanted);

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# test.sh [--full]: installs what is missing, builds and runs the tests. --full, as CI runs it, adds clang with the
+# address, undefined and thread sanitizers, and a short run of every fuzzer.
+# FUZZ_SECONDS (default 10) is for each fuzzer.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/install_dependencies.sh tests
+build() { cmake --preset "$1" >/dev/null && cmake --build --preset "$1" --parallel 2 | tail -n 1; }
+run() { ctest --preset "$1" --parallel 2 "${@:2}"; }
+if [ "${1:-}" = --full ]; then
+  echo "== clang, address and undefined behaviour sanitizers"
+  build asan && run asan
+  echo "== clang, thread sanitizer"
+  build tsan && run tsan -L 'threads|golden'
+  echo "== fuzzers, ${FUZZ_SECONDS:-10} seconds each"
+  build fuzz
+  scripts/fuzz.sh "${FUZZ_SECONDS:-10}"
+fi
+echo "== g++"
+build dev && run dev
