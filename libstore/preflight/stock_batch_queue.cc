@@ -6,7 +6,6 @@
 namespace rmq::preflight {
 namespace {
 
-constexpr std::int64_t kUnit = BatchQueue::kUnit;
 constexpr std::int64_t kBlockUnits = 1024;
 
 }  // namespace

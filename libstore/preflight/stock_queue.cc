@@ -7,7 +7,6 @@
 namespace rmq::preflight {
 namespace {
 
-constexpr std::int64_t kUnit = SimpleQueue::kUnit;
 // Blocks grow from a page, which is what a short queue fills, to this.
 constexpr std::int64_t kFirstBlockUnits = 204;
 constexpr std::int64_t kMaxBlockUnits = 3276;
