@@ -144,8 +144,9 @@ Result<RecordSelector> RecordSelector::make(const RecordFilter& filter, TopicMat
     try {
       selector.pattern_ = std::make_unique<Pattern>(Pattern{boost::regex(*filter.body_pattern)});
     } catch (const boost::regex_error& error) {
+      const std::string what = error.what();  // a sentence, two spaces, the expression again
       return wrong_use("--body-grep '" + *filter.body_pattern +
-                       "' is no regular expression: " + error.what());
+                       "' is no regular expression: " + what.substr(0, what.find("  ")));
     }
   }
   return selector;

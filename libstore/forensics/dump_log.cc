@@ -229,6 +229,10 @@ Result<DumpSummary> dump_log(const DumpInput& input, const DumpOptions& options,
                             ? run_alone(reader, formatters.front(), output)
                             : LogPipeline(reader, formatters, output, batches).run();
   if (!complete) summary.stopped = true;
+  // Before what is still buffered goes out: a wrong name should give a sentence, not an empty table.
+  if (!summary.stopped) {
+    if (auto error = unmatched_patterns_error(topics, options.strict_names)) return *std::move(error);
+  }
   if (counting) {
     for (std::size_t i = 1; i < formatters.size(); ++i) formatters.front().merge_stats(formatters[i]);
     json::JsonLine json;
@@ -239,9 +243,6 @@ Result<DumpSummary> dump_log(const DumpInput& input, const DumpOptions& options,
   output.finish();
   if (queues) {
     for (std::string& fault : queues->faults()) summary.faults.push_back(std::move(fault));
-  }
-  if (!summary.stopped) {
-    if (auto error = unmatched_patterns_error(topics, options.strict_names)) return *std::move(error);
   }
   return summary;
 }

@@ -42,6 +42,7 @@ Result<forensics::DumpSummary> run_verb(const std::string& verb, const forensics
   if (verb == "index") return dump_index(input, options, out);
   if (verb == "key") return dump_key(input, options, out);
   if (verb == "msg") return dump_message(input, options, out);
+  if (verb == "config") return dump_config(input, options, out);
   if (verb == "state") return dump_state(input, options, ask_lock_state(input.survey), out);
   return dump_log(input, options, out);
 }

@@ -29,13 +29,19 @@ Result<When> when_value(const Arguments& arguments, const std::string& flag) {
   return wrong_use("--" + flag + " '" + *text + "' makes no sense; give auto, always or never");
 }
 
+// What a flag names and is not there is wrong use, and another sentence than a store that is not there.
+Error about_flag(const std::string& flag, const Error& error) {
+  if (error.code != ErrorCode::not_found) return error;
+  return wrong_use(flag + ": " + error.message());
+}
+
 Result<scan::StoreConfig> store_config(const Arguments& arguments, const std::string& store) {
   const io::ReadFileSystem& files = io::posix_read_file_system();
   scan::StoreConfig config;
   config.root = store;
   if (const auto path = arguments.value("broker-conf")) {
     const auto text = io::read_all(files, *path, kBrokerConfLimit);
-    if (!text) return text.error();
+    if (!text) return about_flag("--broker-conf", text.error());
     auto applied = scan::apply_broker_conf(std::move(config), as_text(*text));
     if (!applied) return applied.error();
     config = *std::move(applied);
@@ -51,7 +57,7 @@ Result<scan::StoreConfig> store_config(const Arguments& arguments, const std::st
     if (!given) continue;
     for (const std::string& directory : split_commas(*given)) {
       const auto entry = files.stat(directory);
-      if (!entry) return entry.error();
+      if (!entry) return about_flag(std::string("--") + flag, entry.error());
       if (entry->kind != io::EntryKind::directory) {
         return wrong_use(std::string("--") + flag + " '" + directory + "' is no directory");
       }

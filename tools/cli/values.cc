@@ -237,7 +237,7 @@ std::vector<std::string> split_commas(std::string_view text) {
 
 std::string nearest(std::string_view typed, const std::vector<std::string>& known) {
   std::string best;
-  std::size_t best_distance = std::max<std::size_t>(typed.size() / 3, 1) + 1;
+  std::size_t best_distance = std::max<std::size_t>(typed.size() / 3, 2) + 1;
   for (const std::string& candidate : known) {
     const std::size_t distance = edit_distance(typed, candidate);
     if (distance < best_distance) {

@@ -1,0 +1,64 @@
+"""What the tests of the commands share: stores, running a command, and telling what went wrong."""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+
+class Settings:
+    dump = ""
+    verify = ""
+    source = ""
+    stores = ""
+    work = ""
+
+
+def store(name):
+    """The path of an unpacked reference store; RMQ_ORACLE_DIR names another folder of them."""
+    target = os.path.join(Settings.work, name)
+    if not os.path.isdir(target):
+        archive = os.path.join(Settings.stores, name, name + ".tar.zst")
+        os.makedirs(target)
+        subprocess.run(["tar", "--zstd", "-xf", archive, "-C", target], check=True)
+    return os.path.join(target, "store")
+
+
+class Run:
+    def __init__(self, command, **options):
+        environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+        environment.pop("NO_COLOR", None)
+        done = subprocess.run(command, capture_output=True, env=environment, timeout=120, **options)
+        self.code = done.returncode
+        self.out = done.stdout.decode("utf-8")
+        self.err = done.stderr.decode("utf-8")
+
+    def rows(self, kind=None):
+        rows = [json.loads(line) for line in self.out.splitlines()]
+        return rows if kind is None else [row for row in rows if row["kind"] == kind]
+
+
+def dump(*arguments, **options):
+    return Run([Settings.dump, *arguments], **options)
+
+
+def verify(*arguments, **options):
+    return Run([Settings.verify, *arguments], **options)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("dump", "verify", "source"):
+        parser.add_argument("--" + name, required=True)
+    arguments, rest = parser.parse_known_args()
+    Settings.dump, Settings.verify, Settings.source = arguments.dump, arguments.verify, arguments.source
+    Settings.stores = os.environ.get("RMQ_ORACLE_DIR", os.path.join(arguments.source, "testdata", "stores"))
+    Settings.work = tempfile.mkdtemp(prefix="rmq-tools.")
+    try:
+        result = unittest.main(module="__main__", argv=[sys.argv[0], *rest], exit=False).result
+    finally:
+        shutil.rmtree(Settings.work)
+    sys.exit(not result.wasSuccessful())

@@ -1,0 +1,60 @@
+"""Help fits a screen, names every flag, and completion knows the same flags."""
+import os
+import re
+import unittest
+
+from harness import Settings, dump, main, verify
+
+LINES, COLUMNS = 24, 100
+VERBS = ["log", "cq", "index", "key", "msg", "state", "config"]
+
+
+def flags_in(text):
+    return set(re.findall(r"--[a-z][a-z-]*", text))
+
+
+def flags_in_code(path):
+    """Names as the option tables have them: {"topic,t", ...}, {"since"}."""
+    with open(os.path.join(Settings.source, path), encoding="utf-8") as f:
+        return {"--" + name for name in re.findall(r'\{"([a-z][a-z-]+)(?:,[a-zA-Z])?"(?:, FlagKind::\w+)?\}', f.read())}
+
+
+class Help(unittest.TestCase):
+    def pages(self):
+        yield "rmq-dump", dump("--help")
+        for verb in VERBS:
+            yield verb, dump(verb, "--help")
+        yield "rmq-verify", verify("--help")
+
+    def test_fits_one_screen(self):
+        for name, run in self.pages():
+            with self.subTest(name=name):
+                self.assertEqual(run.code, 0)
+                self.assertEqual(run.err, "")
+                lines = run.out.splitlines()
+                self.assertLessEqual(len(lines), LINES)
+                self.assertLessEqual(max(len(line) for line in lines), COLUMNS)
+
+    def test_every_flag_is_told(self):
+        dump_pages = "".join(run.out for name, run in self.pages() if name != "rmq-verify")
+        known = flags_in_code("tools/cli/dump_options.cc") | flags_in_code("tools/cli/command_line.cc")
+        self.assertGreater(len(known), 30)
+        self.assertEqual(known - flags_in(dump_pages), set())
+        known = flags_in_code("tools/cli/verify_command.cc") | flags_in_code("tools/cli/command_line.cc")
+        self.assertEqual(known - flags_in(verify("--help").out), set())
+
+    def test_man_pages_and_completion_know_every_flag(self):
+        common = flags_in_code("tools/cli/command_line.cc")
+        for program, own in (("rmq-dump", "dump_options"), ("rmq-verify", "verify_command")):
+            known = common | flags_in_code(f"tools/cli/{own}.cc")
+            for path in (f"docs/man/{program}.1", f"completion/{program}.bash", f"completion/_{program}"):
+                with self.subTest(path=path), open(os.path.join(Settings.source, path), encoding="utf-8") as f:
+                    self.assertEqual(known - flags_in(f.read().replace("\\-", "-")), set())
+
+    def test_version(self):
+        self.assertRegex(dump("--version").out, r"^rmq-dump \d+\.\d+\.\d+\n$")
+        self.assertRegex(verify("--version").out, r"^rmq-verify \d+\.\d+\.\d+\n$")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+#include "tools/cli/verify_command.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "libstore/forensics/finding_table.h"
+#include "libstore/forensics/verify.h"
+#include "libstore/io/read_file_system.h"
+#include "libstore/preflight/preflight.h"
+#include "tools/cli/exit_codes.h"
+#include "tools/cli/help.h"
+#include "tools/cli/store_input.h"
+#include "tools/cli/terminal.h"
+#include "tools/cli/values.h"
+#include "tools/cli/verify_report.h"
+
+namespace rmq::cli {
+namespace {
+
+constexpr std::string_view kProgram = "rmq-verify";
+
+int fail(const Error& error) {
+  complain(kProgram, error.message());
+  return exit_code_of(error);
+}
+
+Grammar verify_grammar() {
+  Grammar grammar;
+  grammar.program = kProgram;
+  grammar.flags = common_flags();
+  const std::vector<Flag> own{{"level"},   {"only", FlagKind::values},     {"skip", FlagKind::values},
+                              {"explain"}, {"preflight", FlagKind::given}, {"version-as"}};
+  grammar.flags.insert(grammar.flags.end(), own.begin(), own.end());
+  grammar.future = {{"--live", "looking at a store while its broker runs"},
+                    {"--compare", "comparing two stores"},
+                    {"--report", "a page with a map of the store"}};
+  return grammar;
+}
+
+Result<forensics::VerifyLevel> level_of(const Arguments& arguments) {
+  using Level = forensics::VerifyLevel;
+  static constexpr std::array<std::pair<std::string_view, Level>, 4> kLevels{{{"quick", Level::quick},
+                                                                              {"normal", Level::normal},
+                                                                              {"deep", Level::deep},
+                                                                              {"paranoid", Level::paranoid}}};
+  const std::string text = arguments.value("level").value_or("normal");
+  for (const auto& [name, level] : kLevels) {
+    if (name == text) return level;
+  }
+  return wrong_use("--level '" + text + "' makes no sense; give quick, normal, deep or paranoid");
+}
+
+std::vector<std::string> known_codes() {
+  std::vector<std::string> codes;
+  for (const forensics::FindingRow& row : forensics::finding_table()) codes.emplace_back(row.code);
+  return codes;
+}
+
+std::string upper(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  return text;
+}
+
+Error unknown_code(const std::string& flag, const std::string& code) {
+  const std::string close = nearest(code, known_codes());
+  return wrong_use(flag + " '" + code + "': no finding has that code" +
+                   (close.empty() ? "; docs/tools/findings.md lists them" : "; did you mean " + close + "?"));
+}
+
+// Globs over the codes; each has to match one.
+Result<std::vector<std::string>> codes_of(const Arguments& arguments, const std::string& flag) {
+  std::vector<std::string> globs;
+  const std::vector<std::string> known = known_codes();
+  for (const std::string& text : arguments.values(flag)) {
+    for (const std::string& part : split_commas(text)) {
+      std::string glob = upper(part);
+      const auto matches = [&](const std::string& code) { return forensics::matches_glob(glob, code); };
+      if (std::ranges::none_of(known, matches)) return unknown_code("--" + flag, part);
+      globs.push_back(std::move(glob));
+    }
+  }
+  return globs;
+}
+
+int exit_code(const forensics::VerifySummary& summary, const StandardOutput& out) {
+  int code = kExitClean;
+  if (summary.worst != forensics::Severity::benign) {
+    code |= kExitProblems;
+  } else if (summary.unclean_stop) {
+    code |= kExitUncleanStop;
+  }
+  if (summary.read_errors || !out.fault().empty()) code |= kExitFault;
+  if (summary.cancelled || stop_requested()) code |= kExitCancelled;
+  return code;
+}
+
+int verify(const Arguments& arguments, const CommonOptions& common, const scan::StoreSurvey& survey) {
+  const auto level = level_of(arguments);
+  if (!level) return fail(level.error());
+  const auto only = codes_of(arguments, "only");
+  if (!only) return fail(only.error());
+  const auto skip = codes_of(arguments, "skip");
+  if (!skip) return fail(skip.error());
+  StandardOutput out;
+  VerifyReport report(
+      common.format,
+      common.format == forensics::OutputFormat::text && wants_color(common.color, STDOUT_FILENO), out);
+  Progress progress(std::string(kProgram), common.progress, common.max_rate);
+  std::atomic<std::int64_t> looked_at = 0;
+  std::atomic<std::int64_t> told = 0;
+  forensics::VerifyOptions options;
+  options.level = *level;
+  options.jobs = static_cast<std::size_t>(common.jobs);
+  options.progress = &looked_at;
+  // Asked often and from every worker: the place to hold the rate and to move the bar.
+  options.cancelled = [&] {
+    const std::int64_t now = looked_at.load(std::memory_order_relaxed);
+    const std::int64_t before = told.exchange(now, std::memory_order_relaxed);
+    if (now > before) progress.advance(now - before);
+    return stop_requested();
+  };
+  if (!only->empty() || !skip->empty()) {
+    options.wanted = [&only = *only, &skip = *skip](std::string_view code) {
+      const auto matches = [&](const std::string& glob) { return forensics::matches_glob(glob, code); };
+      return (only.empty() || std::ranges::any_of(only, matches)) && std::ranges::none_of(skip, matches);
+    };
+  }
+  progress.expect(forensics::verify_bytes_expected(survey, *level));
+  const auto started = std::chrono::steady_clock::now();
+  const auto summary =
+      forensics::run_verify(io::posix_read_file_system(), survey, options,
+                            [&](const forensics::Finding& finding) { report.finding(finding); });
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
+  progress.finish();
+  report.summary(summary, taken.count());
+  if (!out.fault().empty()) complain(kProgram, out.fault());
+  return exit_code(summary, out);
+}
+
+Result<preflight::StockVersion> version_of(const Arguments& arguments) {
+  const std::string text = arguments.value("version-as").value_or("5.3");
+  if (text == "5.3") return preflight::StockVersion::v5_3;
+  if (text == "4.9") return preflight::StockVersion::v4_9;
+  return wrong_use("--version-as '" + text + "' makes no sense; give 4.9 or 5.3");
+}
+
+int forecast(const Arguments& arguments, const CommonOptions& common, const scan::StoreSurvey& survey) {
+  const auto version = version_of(arguments);
+  if (!version) return fail(version.error());
+  StandardOutput out;
+  VerifyReport report(
+      common.format,
+      common.format == forensics::OutputFormat::text && wants_color(common.color, STDOUT_FILENO), out);
+  Progress progress(std::string(kProgram), common.progress, common.max_rate);
+  progress.expect(survey.commit_log_bytes());
+  preflight::PreflightOptions options;
+  options.version = *version;
+  options.cancelled = [] { return stop_requested(); };
+  options.progress = [&](std::int64_t bytes) { progress.advance(bytes); };
+  const auto result = preflight::run_preflight(io::posix_read_file_system(), survey, options);
+  progress.finish();
+  if (!result) return fail(result.error());
+  report.preflight(*result);
+  if (!result->simulated)
+    complain(kProgram, "this kind of store is not simulated in this version: " + result->reason);
+  int code = kExitClean;
+  if (!result->starts || !result->simulated || result->messages_lost > 0 || result->misplaced > 0)
+    code |= kExitProblems;
+  if (!out.fault().empty()) code |= kExitFault;
+  if (stop_requested()) code |= kExitCancelled;
+  return code;
+}
+
+}  // namespace
+
+int run_verify_command(const std::vector<std::string>& tokens) {
+  const auto arguments = parse_arguments(verify_grammar(), tokens);
+  if (!arguments) return fail(arguments.error());
+  StandardOutput out;
+  if (arguments->has("help")) return out.write(verify_help()) ? kExitClean : kExitFault;
+  if (arguments->has("version")) return out.write("rmq-verify " RMQ_VERSION "\n") ? kExitClean : kExitFault;
+  if (const auto code = arguments->value("explain")) {
+    const std::string page = explain(upper(*code));
+    if (page.empty()) return fail(unknown_code("--explain", *code));
+    return out.write(page) ? kExitClean : kExitFault;
+  }
+  const auto common = common_options(*arguments);
+  if (!common) return fail(common.error());
+  if (arguments->positionals().empty())
+    return fail(wrong_use("no STORE given; rmq-verify STORE, see rmq-verify --help"));
+  if (arguments->has("version-as") && !arguments->has("preflight")) {
+    return fail(wrong_use("--version-as says which broker --preflight simulates; give --preflight too"));
+  }
+  const auto survey = survey_from(*arguments, arguments->positionals().front());
+  if (!survey) {
+    if (survey.error().code == ErrorCode::not_found) {
+      return fail(wrong_use("no such store: " + arguments->positionals().front()));
+    }
+    return fail(survey.error());
+  }
+  install_signal_handlers();
+  return arguments->has("preflight") ? forecast(*arguments, *common, *survey)
+                                     : verify(*arguments, *common, *survey);
+}
+
+}  // namespace rmq::cli
