@@ -51,7 +51,6 @@ class Reader {
   Reader(std::string_view text, const ReadLimits& limits) : text_(text), limits_(limits) {}
 
   Parsed<Value> read() {
-    if (text_.size() > limits_.bytes) return error("the text is larger than this reader takes");
     if (text_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
     Value value;
     skip_space();
@@ -186,8 +185,7 @@ class Reader {
     if (!is_letter(c) && c != '$' && !is_wide(c)) return fail("a key expected");
     do {
       member.name += text_[at_++];
-      while (is_wide(member.name.front()) && is_tail(peek())) member.name += text_[at_++];
-    } while (is_letter(peek()) || is_digit(peek()) || is_wide(peek()));
+    } while (is_letter(peek()) || is_digit(peek()) || is_wide(peek()) || is_tail(peek()));
     return true;
   }
 
@@ -287,12 +285,10 @@ class Reader {
 
   bool read_string(std::string& out) {
     const char quote = text_[at_++];
-    bool plain = true;
     while (true) {
       const std::size_t from = at_;
       while (!at_end() && peek() != quote && peek() != '\\') {
         if (peek() == kEndOfInput) return fail("a 0x1A inside a string");
-        plain = plain && static_cast<unsigned char>(peek()) < 0x80;
         ++at_;
       }
       out.append(text_, from, at_ - from);
@@ -300,7 +296,6 @@ class Reader {
       if (text_[at_++] == quote) break;
       if (!read_escape(out)) return false;
     }
-    if (!plain) out = java_clean_utf8(out);
     return true;
   }
 
@@ -378,6 +373,10 @@ class Reader {
 
 }  // namespace
 
-Parsed<Value> parse(std::string_view text, const ReadLimits& limits) { return Reader(text, limits).read(); }
+Parsed<Value> parse(std::string_view text, const ReadLimits& limits) {
+  if (text.size() > limits.bytes) return JsonError{1, 1, "the text is larger than this reader takes"};
+  // Java decodes the whole file before fastjson sees it.
+  return Reader(java_clean_utf8(text), limits).read();
+}
 
 }  // namespace rmq::json

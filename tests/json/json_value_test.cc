@@ -44,6 +44,7 @@ TEST(JsonValue, StringsAreUtf8) {
             "A\n/'");
   EXPECT_EQ(*parse("\"\xFF\"")->if_string(), "\xEF\xBF\xBD");
   EXPECT_EQ(*parse(R"("\ud83d")")->if_string(), "?");
+  EXPECT_EQ(compact("{a\xFF\xFF:1}"), "{\"a\xEF\xBF\xBD\xEF\xBF\xBD\":1}");
 }
 
 TEST(JsonValue, TheLastOfTwoMembersWinsInThePlaceOfTheFirst) {
