@@ -226,12 +226,23 @@ class FileCheck {
       const std::int64_t count = claimed <= check_.geometry.entries ? std::max(claimed, next) : next;
       check_.used = std::min(count, limit_) - 1;
       check_.uncounted_entry = claimed + 1 == next;
-      if (count > limit_) lost_after_ = count - limit_;
+      if (count > limit_) check_.cut_off = count - limit_;
       return !check_.error;
     }
-    if (claimed == next || claimed + 1 == next) {
+    if (claimed == next) {
       check_.used = claimed - 1;
-      check_.uncounted_entry = claimed != next;
+      return true;
+    }
+    if (claimed + 1 == next) {
+      const auto last = entry(*linked);
+      const auto counted = entry(claimed - 1);
+      if (!last || !counted) return false;
+      // The end moves only after the count: where it has moved, no crash explains the count.
+      const bool end_moved = claimed > 1 && check_.header.end_phy_offset == last->phy_offset &&
+                             counted->phy_offset != last->phy_offset;
+      check_.uncounted_entry = !end_moved;
+      check_.used = end_moved ? claimed : claimed - 1;
+      if (end_moved) wrong_count(claimed, next, "the last entry is not counted");
       return true;
     }
     if (claimed < next) {
@@ -451,7 +462,7 @@ class FileCheck {
           uncounted->key_hash >= 0 && uncounted->key_hash % slots_ == slot) {
         return;
       }
-      if (lost_after_ > 0 && value > check_.used && value <= check_.used + lost_after_) return;
+      if (check_.cut_off > 0 && value > check_.used && value <= check_.used + check_.cut_off) return;
       report(kIndexSlot, format::index_slot_position(slot), kIndexSlotSize,
              fmt::format("slot {} leads to {} instead of {}", slot, named(value), named(head)));
     });
@@ -465,6 +476,7 @@ class FileCheck {
     bool in_damage = false;
     std::array<std::int64_t, 5> guide{};
     std::size_t guide_size = 0;
+    std::vector<std::int64_t> tail;  // offsets of the last five
   };
 
   void one_entry(std::int64_t number, const IndexEntry& entry, ChainPlay& play, Sequence& sequence) {
@@ -501,6 +513,7 @@ class FileCheck {
   }
 
   void collect_guide(std::int64_t number, const IndexEntry& entry, Sequence& sequence) {
+    if (number > check_.used - 5) sequence.tail.push_back(entry.phy_offset);
     if ((number - 1) % IndexFileCheck::kGuideStep == 0) sequence.guide_size = 0;
     if (sequence.guide_size == sequence.guide.size()) return;
     sequence.guide[sequence.guide_size++] = entry.phy_offset;
@@ -534,10 +547,14 @@ class FileCheck {
   }
 
   void close_sequence(Sequence& sequence) {
+    if (!sequence.tail.empty()) {
+      std::ranges::sort(sequence.tail);
+      check_.last_guide = sequence.tail[sequence.tail.size() / 2];
+    }
     const std::int64_t end = std::max(check_.header.end_phy_offset, sequence.previous);
     if (sequence.in_damage) end_damage(end, sequence);
-    if (lost_after_ > 0)
-      check_.lost.push_back({std::max<std::int64_t>(sequence.previous, 0), end, lost_after_});
+    if (check_.cut_off > 0)
+      check_.lost.push_back({std::max<std::int64_t>(sequence.previous, 0), end, check_.cut_off});
   }
 
   void bad_link(std::int64_t number) {
@@ -563,7 +580,7 @@ class FileCheck {
     // A crash in the middle of a put leaves it one off; damaged entries hide what their slots were.
     const std::int64_t off = claimed < filled ? filled - claimed : claimed - filled;
     if (off == 0 || (uncertain && claimed >= filled && claimed <= filled + damaged_entries()) ||
-        lost_after_ > 0)
+        check_.cut_off > 0)
       return;
     report(kIndexSlotCount, kSlotCountAt, 4,
            fmt::format("hashSlotCount is {}, but {} slots are in use", claimed, filled),
@@ -687,7 +704,6 @@ class FileCheck {
   bool cut_ = false;
   bool count_wrong_ = false;
   bool range_reported_ = false;
-  std::int64_t lost_after_ = 0;  // entries behind the cut
 };
 
 }  // namespace

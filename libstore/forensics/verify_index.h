@@ -69,6 +69,8 @@ struct IndexFileCheck {
   format::IndexHeader header;  // as stored
   bool readable = false;       // header and geometry are known: what follows is filled in
   std::int64_t used = 0;  // entries 1..used hold keys, whatever the header says; not beyond the file's end
+  std::int64_t cut_off =
+      0;  // entries that the header counts and that lie behind the end of a file that is too short
   // Written by a put that a crash cut short: entry used + 1 is there, but was never counted. No damage.
   bool uncounted_entry = false;
 
@@ -86,6 +88,7 @@ struct IndexFileCheck {
   // nobody.
   static constexpr std::int64_t kGuideStep = 4096;
   std::vector<std::int64_t> guides;
+  std::int64_t last_guide = 0;  // the same around the last entry
   std::int64_t bytes_checked = 0;
   std::optional<Error> error;  // reading failed, or `cancelled`; what was found until then is kept
 
@@ -102,5 +105,96 @@ struct IndexFileCheck {
                                               const scan::IndexFileInfo& info,
                                               const scan::IndexGeometry& geometry, IndexDepth depth,
                                               const std::function<bool()>& cancelled = {});
+
+// Entries that lead to no record with their key: [number, number + count) of one file, with no record between
+// what they lead to. The reader of the log judges: a damaged or missing part of the log, or its lost end,
+// explains them.
+struct DanglingIndexEntry {
+  std::size_t file = 0;  // which of the IndexFileChecks
+  std::int64_t number = 0;
+  std::int64_t count = 1;
+  std::int64_t phy_offset = 0;  // of the first and of the last
+  std::int64_t last_phy_offset = 0;
+  std::int32_t hash = 0;      // of the first
+  bool at_record = false;     // a record starts there, but it has no such key
+  bool out_of_order = false;  // phy_offset does not fit between its neighbours': more likely a wrong offset
+};
+
+// Keys that no index file has, of records that lie one behind the other (records with all their keys do not
+// lie between them).
+struct MissingIndexRun {
+  std::int64_t first_offset = 0;
+  std::int64_t last_offset = 0;
+  std::int64_t records = 0;
+  std::int64_t keys = 0;
+  std::int32_t first_hash = 0;
+};
+
+// What the records of one part of the log tell about an index file.
+struct IndexFileEvidence {
+  struct End {
+    std::int64_t offset = 0;  // of the record that the entry belongs to, whatever the entry says
+    std::int64_t timestamp = 0;
+  };
+  struct WrongTime {
+    std::int64_t number = 0;
+    std::int32_t found = 0;
+    std::int32_t expected = 0;
+  };
+  std::size_t file = 0;
+  std::optional<End> first;   // entry 1
+  std::optional<End> before;  // the last but one
+  std::optional<End> last;
+  std::int64_t times_compared = 0;
+  std::int64_t times_wrong = 0;
+  std::vector<WrongTime> wrong_times;  // the first of them
+};
+
+struct IndexMatchReport {
+  std::int64_t from = 0;
+  std::int64_t to = 0;
+  std::vector<Finding> findings;  // IX-OFFSET, IX-ENTRY
+  std::vector<DanglingIndexEntry> dangling;
+  std::vector<MissingIndexRun> missing;
+  std::vector<IndexFileEvidence> evidence;
+  std::int64_t keys = 0;        // expected
+  std::int64_t matched = 0;     // found
+  std::int64_t duplicates = 0;  // keys that are there twice: a start dispatches the last record again
+  std::int64_t folded =
+      0;  // missing keys whose entries were lost to damage that check_index_file has reported
+  std::int64_t dropped = 0;  // details left out because there were too many
+  std::optional<Error> error;
+};
+
+// Compares the index with the records of one part of the log, told in log order. One instance a thread; it
+// opens the index files it needs and holds about 0.5 MiB (more where index files overlap).
+class IndexMatcher {
+ public:
+  // Part of the log: records that start in [from, to). `checks` must outlive the matcher.
+  IndexMatcher(const io::ReadFileSystem& files, const std::vector<IndexFileCheck>& checks, std::int64_t from,
+               std::int64_t to);
+  ~IndexMatcher();
+  IndexMatcher(IndexMatcher&&) noexcept;
+  IndexMatcher& operator=(IndexMatcher&&) noexcept;
+
+  // A record that stock puts into the index (every one but ROLLBACK messages), in ascending order of offsets.
+  // `topic_prefix_hash` is java_hash("#", java_hash(topic)); `unique_key` the property UNIQ_KEY if there is
+  // one, `keys` the property KEYS (empty: none). Borrows nothing.
+  void expect(std::int64_t phy_offset, std::int64_t store_timestamp, std::int32_t topic_prefix_hash,
+              std::optional<std::string_view> unique_key, std::string_view keys);
+
+  // After the last record. Without any expect() before: every entry that leads into [from, to) dangles.
+  [[nodiscard]] IndexMatchReport finish();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Joins what the files say with what the parts of the log say (in log order; empty when nobody matched):
+// headers that differ from their first and last records, wrong times, and entries whose record lies in
+// another part. Takes what it explains out of `reports`.
+[[nodiscard]] std::vector<Finding> resolve_index_doubts(const std::vector<IndexFileCheck>& checks,
+                                                        std::vector<IndexMatchReport>& reports);
 
 }  // namespace rmq::forensics
