@@ -15,7 +15,7 @@ _rmq_dump() {
     --commitlog | --consumequeue | --index | --config) COMPREPLY=($(compgen -d -- "$word")); return ;;
   esac
   case $verb in
-    cq) flags="$common $topics --queue --qfrom --qto $offsets $count $record" ;;
+    cq) flags="$common $topics --queue --qfrom --qto $offsets $count $record --all" ;;
     index) flags="$common $offsets $count --file --chains" ;;
     key) flags="$common $topics --since --until $record --limit" ;;
     msg) flags="$common $record" ;;

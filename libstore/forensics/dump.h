@@ -62,6 +62,8 @@ struct DumpOptions {
   bool join = false;
   StatsGroup stats = StatsGroup::none;
 
+  bool all =
+      false;  // cq: also what no consumer can ask for: fillers, expired units, units past the log's end
   bool chains = false;     // index: walk every slot's chain
   std::string index_file;  // index: only this one
   std::string key;         // key: what to look for; msg: an id or an offset

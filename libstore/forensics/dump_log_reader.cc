@@ -65,14 +65,14 @@ bool LogReader::open_next(LogBatch& batch) {
   file_index_ = next_file_++;
   const scan::MappedFile& file = files[file_index_];
   if (file.start > covered_to_ && overlaps(filter_, covered_to_, file.start)) {
-    take_gap(batch, covered_to_, file.start, kLooksMissing, 0);
+    take_gap(batch, file_index_, covered_to_, file.start, kLooksMissing, 0);
   }
   covered_to_ = std::max(covered_to_, file.start + file.size);
   if (file.size == 0 || !overlaps(filter_, file.start, file.start + file.size)) return true;
   auto opened = input_.files.open(file.path);
   if (!opened) {
     summary_.faults.push_back(opened.error().message());
-    take_gap(batch, file.start, file.start + file.size, to_string(scan::GapLook::unreadable), 0);
+    take_gap(batch, file_index_, file.start, file.start + file.size, to_string(scan::GapLook::unreadable), 0);
     return true;
   }
   file_ = *std::move(opened);
@@ -95,6 +95,7 @@ void LogReader::finish_file() {
 void LogReader::take(LogBatch& batch, const scan::LogItem& item) {
   const std::int64_t phy_offset = input_.survey.commit_log.files[file_index_].start + item.position;
   if (item.kind == scan::LogItemKind::record) {
+    take_pending(batch);
     if ((!filter_.from || phy_offset >= *filter_.from) && (!filter_.to || phy_offset < *filter_.to)) {
       take_record(batch, item, phy_offset);
     }
@@ -103,8 +104,21 @@ void LogReader::take(LogBatch& batch, const scan::LogItem& item) {
       summary_.faults.push_back("could not read " + std::to_string(item.length) +
                                 " bytes at physical offset " + std::to_string(phy_offset));
     }
-    take_gap(batch, phy_offset, phy_offset + item.length, to_string(item.look), item.stale_records);
+    take_gap(batch, file_index_, phy_offset, phy_offset + item.length, to_string(item.look),
+             item.stale_records);
+  } else if (item.kind == scan::LogItemKind::unwritten) {
+    pending_.push_back({file_index_, phy_offset, phy_offset + item.length});
   }
+}
+
+// A writer ends a file with a BLANK before it begins the next one: zeros in front of records were never
+// written out.
+void LogReader::take_pending(LogBatch& batch) {
+  for (const Unwritten& zeros : pending_) {
+    if (zeros.file == file_index_ || !overlaps(filter_, zeros.from, zeros.to)) continue;
+    take_gap(batch, zeros.file, zeros.from, zeros.to, to_string(scan::GapLook::zeros), 0);
+  }
+  pending_.clear();
 }
 
 void LogReader::take_record(LogBatch& batch, const scan::LogItem& item, std::int64_t phy_offset) {
@@ -131,13 +145,13 @@ void LogReader::take_record(LogBatch& batch, const scan::LogItem& item, std::int
   batch.items.push_back(std::move(taken));
 }
 
-void LogReader::take_gap(LogBatch& batch, std::int64_t from, std::int64_t to, std::string_view looks_like,
-                         std::int32_t stale_records) {
+void LogReader::take_gap(LogBatch& batch, std::size_t file, std::int64_t from, std::int64_t to,
+                         std::string_view looks_like, std::int32_t stale_records) {
   LogBatch::Item taken;
-  taken.file = file_index_;
+  taken.file = file;
   taken.phy_offset = from;
   taken.is_record = false;
-  taken.gap = {from, to, input_.survey.commit_log.files[file_index_].name, looks_like, stale_records};
+  taken.gap = {from, to, input_.survey.commit_log.files[file].name, looks_like, stale_records};
   batch.items.push_back(taken);
   ++summary_.gaps;
   summary_.gap_bytes += to - from;

@@ -54,8 +54,9 @@ class LogReader {
   bool open_next(LogBatch& batch);
   void take(LogBatch& batch, const scan::LogItem& item);
   void take_record(LogBatch& batch, const scan::LogItem& item, std::int64_t phy_offset);
-  void take_gap(LogBatch& batch, std::int64_t from, std::int64_t to, std::string_view looks_like,
-                std::int32_t stale_records);
+  void take_gap(LogBatch& batch, std::size_t file, std::int64_t from, std::int64_t to,
+                std::string_view looks_like, std::int32_t stale_records);
+  void take_pending(LogBatch& batch);
   void finish_file();
 
   const DumpInput& input_;
@@ -68,6 +69,13 @@ class LogReader {
   std::unique_ptr<io::ReadFile> file_;
   std::optional<scan::CommitLogWalker> walker_;
   std::int64_t walked_ = 0;  // bytes of the open file
+  // Unwritten ends of files: nothing to say about unless records follow in a later file.
+  struct Unwritten {
+    std::size_t file = 0;
+    std::int64_t from = 0;
+    std::int64_t to = 0;
+  };
+  std::vector<Unwritten> pending_;
 };
 
 }  // namespace rmq::forensics

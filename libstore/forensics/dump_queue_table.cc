@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "libstore/forensics/dump_record.h"
 #include "libstore/format/consume_queue_ext_unit.h"
 
 namespace rmq::forensics {
@@ -194,7 +195,6 @@ QueueBounds DumpQueueTable::find_bounds(State& state) {
   const bool batch = state.queue->kind == scan::QueueKind::batch;
   QueueBounds bounds;
   if (files.empty()) return bounds;
-  std::int64_t last_used = -1;
   for (std::size_t i = files.size() > kRecoveredFiles ? files.size() - kRecoveredFiles : 0; i < files.size();
        ++i) {
     const std::int64_t end = files[i].start + files[i].size / state.unit_size * state.unit_size;
@@ -207,25 +207,67 @@ QueueBounds DumpQueueTable::find_bounds(State& state) {
                 : !format::ConsumeQueueEntry::load(bytes.data()).is_used()) {
         break;
       }
-      last_used = position;
     }
     bounds.end_position = position;
     if (position < end) break;
   }
+  bounds.used_position = bounds.end_position;
+  cut_past_log(state, bounds);
   if (!batch) {
     bounds.max_offset = bounds.end_position / state.unit_size;
     find_minimum(state, bounds);
     return bounds;
   }
   const auto first = load(state, files.front().start);
-  if (last_used < 0 && bounds.end_position > files.front().start)
-    last_used = bounds.end_position - state.unit_size;
-  const auto last = last_used < 0 ? std::nullopt : load(state, last_used);
+  const auto last = last_unit(state, bounds.end_position);
   if (first && last) {
     bounds.min_offset = first->queue_offset;
     bounds.max_offset = last->queue_offset + last->batch_size;
   }
   return bounds;
+}
+
+// The unit in front of `end`, which may begin a file: then the last one of the file before.
+std::optional<QueueUnit> DumpQueueTable::last_unit(State& state, std::int64_t end) {
+  const auto& files = state.queue->files.files;
+  for (std::size_t i = files.size(); i-- > 0;) {
+    if (files[i].start >= end) continue;
+    const std::int64_t file_end = files[i].start + files[i].size / state.unit_size * state.unit_size;
+    return load(state, std::min(end, file_end) - state.unit_size);
+  }
+  return std::nullopt;
+}
+
+std::int64_t DumpQueueTable::log_end() {
+  std::call_once(log_end_once_, [&] { log_end_ = forensics::log_end(files_, survey_); });
+  return log_end_;
+}
+
+// ConsumeQueue.truncateDirtyLogicFiles: from the last file back, up to the first unit that leads past the
+// log.
+void DumpQueueTable::cut_past_log(State& state, QueueBounds& bounds) {
+  if (survey_.commit_log.files.empty()) return;  // a queue by itself
+  const auto leads_past = [&](std::int64_t position) {
+    const auto bytes = window(state, position, state.unit_size);
+    // Both kinds of unit begin with the commit log offset.
+    return static_cast<std::int64_t>(bytes.size()) >= state.unit_size &&
+           format::ConsumeQueueEntry::load(bytes.data()).commit_log_offset >= log_end();
+  };
+  const auto& files = state.queue->files.files;
+  for (std::size_t i = files.size(); i-- > 0;) {
+    if (files[i].start >= bounds.end_position) continue;
+    if (leads_past(files[i].start)) {
+      bounds.end_position = files[i].start;
+      continue;
+    }
+    for (std::int64_t position = files[i].start; position < bounds.end_position;
+         position += state.unit_size) {
+      if (!leads_past(position)) continue;
+      bounds.end_position = position;
+      return;
+    }
+    return;
+  }
 }
 
 // ConsumeQueue.correctMinOffset: the first unit that leads to where the commit log still is.
@@ -237,9 +279,9 @@ void DumpQueueTable::find_minimum(State& state, QueueBounds& bounds) {
     if (static_cast<std::int64_t>(bytes.size()) < unit) return std::nullopt;
     return format::ConsumeQueueEntry::load(bytes.data()).commit_log_offset;
   };
-  const auto last = offset_at(bounds.end_position - unit);
+  const auto last = last_unit(state, bounds.end_position);
   bounds.min_offset = files.front().start / unit;
-  if (last && *last < log_start_) {
+  if (last && last->commit_log_offset < log_start_) {
     if (all_expired_moves_) bounds.min_offset = bounds.max_offset;
     return;
   }

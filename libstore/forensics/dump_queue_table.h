@@ -46,7 +46,8 @@ struct QueueUnit {
 struct QueueBounds {
   std::int64_t min_offset = 0;
   std::int64_t max_offset = 0;
-  std::int64_t end_position = 0;  // bytes, one past the last used unit; as file names count
+  std::int64_t end_position = 0;   // bytes, one past the last unit below max; as file names count
+  std::int64_t used_position = 0;  // one past the last used unit: what lies between leads past the log's end
 };
 
 class DumpQueueTable {
@@ -68,6 +69,8 @@ class DumpQueueTable {
 
   // Where the commit log starts by its file names.
   [[nodiscard]] std::int64_t log_start() const { return log_start_; }
+  // One past its last record; found when first asked for.
+  [[nodiscard]] std::int64_t log_end();
   // What could not be read so far.
   [[nodiscard]] std::vector<std::string> faults() const;
 
@@ -76,6 +79,8 @@ class DumpQueueTable {
   std::span<const std::byte> window(State& state, std::int64_t position, std::int64_t wanted);
   std::optional<QueueUnit> load(State& state, std::int64_t position);
   QueueBounds find_bounds(State& state);
+  std::optional<QueueUnit> last_unit(State& state, std::int64_t end);
+  void cut_past_log(State& state, QueueBounds& bounds);
   void find_minimum(State& state, QueueBounds& bounds);
   std::optional<std::int64_t> find_batch(State& state, const QueueBounds& bounds, std::int64_t queue_offset);
   void resolve_ext(State& state, QueueUnit& unit);
@@ -84,6 +89,8 @@ class DumpQueueTable {
   const io::ReadFileSystem& files_;
   const scan::StoreSurvey& survey_;
   std::int64_t log_start_ = 0;
+  std::once_flag log_end_once_;
+  std::int64_t log_end_ = 0;
   bool all_expired_moves_ = true;
   std::vector<std::unique_ptr<State>> queues_;
   std::unordered_map<std::string, std::size_t> by_name_;

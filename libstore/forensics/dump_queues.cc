@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <limits>
 
 #include "libstore/forensics/dump.h"
 #include "libstore/forensics/dump_json.h"
@@ -25,8 +26,7 @@ class QueueDump {
         queues_(input.files, input.survey),
         records_(input.files, input.survey),
         record_json_(options_, nullptr),
-        record_text_(options_, nullptr),
-        log_end_(log_end(input.files, input.survey)) {}
+        record_text_(options_, nullptr) {}
 
   void run(TopicMatcher& topics) {
     if (options_.format == OutputFormat::text) {
@@ -39,6 +39,10 @@ class QueueDump {
       if (!dump(i)) break;
     }
     output_.finish();
+    if (hidden_ > 0) {
+      summary_.notes.push_back(
+          fmt::format("{} units lead past the end of the log; --all shows them", hidden_));
+    }
     for (std::string& fault : queues_.faults()) summary_.faults.push_back(std::move(fault));
   }
 
@@ -57,8 +61,10 @@ class QueueDump {
     const std::int64_t unit_size =
         batch ? format::kBatchConsumeQueueEntrySize : format::kConsumeQueueEntrySize;
     if (queue.files.files.empty()) return true;
-    std::int64_t position = batch ? queue.files.files.front().start : bounds.min_offset * unit_size;
-    std::int64_t end = bounds.end_position;
+    const std::int64_t first = queue.files.files.front().start;
+    std::int64_t position = batch || options_.all ? first : bounds.min_offset * unit_size;
+    std::int64_t end = options_.all ? bounds.used_position : bounds.end_position;
+    if (!options_.all) hidden_ += (bounds.used_position - bounds.end_position) / unit_size;
     if (!batch && options_.filter.queue_from)
       position = std::max(position, *options_.filter.queue_from * unit_size);
     if (!batch && options_.filter.queue_to) end = std::min(end, *options_.filter.queue_to * unit_size);
@@ -89,6 +95,12 @@ class QueueDump {
     return true;
   }
 
+  // Without a log nothing can be said.
+  std::int64_t log_end() {
+    return input_.survey.commit_log.files.empty() ? std::numeric_limits<std::int64_t>::max()
+                                                  : queues_.log_end();
+  }
+
   static std::int64_t next_file(const scan::Queue& queue, std::int64_t position, std::int64_t end) {
     for (const scan::MappedFile& file : queue.files.files) {
       if (file.start > position) return std::min(file.start, end);
@@ -106,7 +118,8 @@ class QueueDump {
   bool print(const scan::Queue& queue, const QueueUnit& unit) {
     const bool batch = queue.kind == scan::QueueKind::batch;
     const bool empty = unit.size <= 0;
-    const bool dangling = !empty && !unit.pre_blank && unit.commit_log_offset + unit.size > log_end_;
+    const bool dangling = !empty && !unit.pre_blank && unit.commit_log_offset + unit.size > log_end();
+    const bool expired = !empty && !unit.pre_blank && unit.commit_log_offset < queues_.log_start();
     std::optional<DumpRecord> record;
     if (join_ && !empty && !unit.pre_blank) record = records_.read(unit.commit_log_offset);
     if (options_.format == OutputFormat::json) {
@@ -114,6 +127,7 @@ class QueueDump {
       json_unit(queue, unit, batch);
       if (unit.pre_blank) json_.field("preBlank", true);
       if (dangling) json_.field("dangling", true);
+      if (expired) json_.field("expired", true);
       if (empty) json_.field("empty", true);
       if (join_) {
         json_.key("message");
@@ -132,6 +146,7 @@ class QueueDump {
     text_unit(queue, unit, batch);
     if (unit.pre_blank) text_ += "  [filler before the first unit]";
     if (dangling) text_ += "  [leads past the end of the log]";
+    if (expired) text_ += "  [its message has expired]";
     if (empty) text_ += "  [empty]";
     text_ += '\n';
     if (record) {
@@ -212,7 +227,7 @@ class QueueDump {
   RecordReader records_;
   RecordJson record_json_;
   RecordText record_text_;
-  const std::int64_t log_end_;
+  std::int64_t hidden_ = 0;  // units past the end of the log
   json::JsonLine json_;
   std::string text_;
   std::string scratch_;

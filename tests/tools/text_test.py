@@ -13,7 +13,7 @@ CASES = {
     "log-hex": ("bodies", ["log", "-n", "4", "--body", "hex"]),
     "cq": ("cq-ext", ["cq", "-t", "ExtA", "-q", "0", "-n", "4"]),
     "cq-batch": ("batch-inner", ["cq", "-t", "BatchCqA", "-n", "4"]),
-    "cq-dangling": ("dmg-cq-ahead-unit", ["cq", "--from", "441276"]),
+    "cq-dangling": ("dmg-cq-ahead-unit", ["cq", "--all", "--from", "441276"]),
     "index": ("base", ["index", "-n", "4"]),
     "index-chains": ("dmg-index-self-loop", ["index", "--chains", "-n", "3"]),
     "key": ("base", ["key", "key20", "-t", "Orders"]),

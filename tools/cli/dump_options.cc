@@ -231,6 +231,7 @@ Grammar dump_grammar(const std::string& verb) {
     for (const auto* flags : {&kTopicFlags, &kQueueFlags, &kOffsetFlags, &kCountFlags, &kRecordFlags}) {
       append(grammar.flags, *flags);
     }
+    grammar.flags.push_back({"all", FlagKind::given});
   } else if (verb == "index") {
     append(grammar.flags, kOffsetFlags);
     append(grammar.flags, kCountFlags);
@@ -256,6 +257,7 @@ Result<DumpOptions> dump_options(const std::string& verb, const Arguments& argum
   options.jobs = common.jobs;
   options.memory = common.memory;
   options.strict_names = !arguments.has("no-strict-names");
+  options.all = arguments.has("all");
   options.chains = arguments.has("chains");
   options.index_file = arguments.value("file").value_or("");
   for (const auto& read :

@@ -59,13 +59,14 @@ Which:  -t, --topic GLOB...   -T, --exclude-topic GLOB...   --no-system   --no-s
         -q, --queue 0,3-5   --qfrom N   --qto N        queue offsets, --qto not included
         --from OFFSET   --to OFFSET                    physical offsets the units lead to
         -n, --limit N   --tail N                       the first or last N units
+        --all                                          also units that no consumer can ask for
 What:   --join                                         the message each unit leads to, beside it
         --props all|user|none   --hash   --body FORM   --decompress      of that message
 How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
-Units are those a consumer can ask for: from the first that leads into the log to the last used one.
-Units that lead past the log's end are marked dangling, fillers of a queue that starts above 0 preBlank.
+Units are those a consumer can ask for: they lead into the log. --all adds, marked, the fillers of a
+queue that starts above 0 (preBlank), expired units, and those that lead past the log's end (dangling).
 
 Exit: 0 done, 8 could not read, 16 wrong use, 32 cancelled; added up.
 )";
