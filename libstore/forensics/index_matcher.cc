@@ -424,8 +424,7 @@ class IndexMatcher::Impl {
       begins_[item.file] = timestamp;
     } else if (const std::int64_t begin = begins_[item.file]; begin != kUnknownTime) {
       ++evidence.times_compared;
-      const std::int32_t right = format::index_time_diff(begin, timestamp);
-      if (right != item.time_diff) wrong_time(evidence, item, right);
+      if (item.time_diff != format::index_time_diff(begin, timestamp)) wrong_time(evidence, item, timestamp);
     }
     if (item.number + 1 >= used) {
       (item.number == used ? evidence.last : evidence.before) = IndexFileEvidence::End{offset, timestamp};
@@ -440,10 +439,10 @@ class IndexMatcher::Impl {
            item.time_diff == format::index_time_diff(begin, timestamp);
   }
 
-  static void wrong_time(IndexFileEvidence& evidence, const Item& item, std::int32_t right) {
+  static void wrong_time(IndexFileEvidence& evidence, const Item& item, std::int64_t timestamp) {
     ++evidence.times_wrong;
     if (evidence.wrong_times.size() < kMaxWrongTimes) {
-      evidence.wrong_times.push_back({item.number, item.time_diff, right});
+      evidence.wrong_times.push_back({item.number, item.time_diff, timestamp});
     }
   }
 
@@ -695,12 +694,14 @@ void judge_times(const IndexFileCheck& check, const Joined& joined, std::vector<
       findings.push_back(header_finding(check, kIndexTimes, 0, std::move(message)));
     }
   }
-  if (most_wrong) return;  // all for one reason: what they count from
+  if (!joined.first && most_wrong) return;  // all for one reason: what they count from
+  const std::int64_t begin = joined.first ? joined.first->timestamp : header.begin_timestamp;
   for (const IndexFileEvidence::WrongTime& wrong : joined.wrong_times) {
-    if (is_flagged(check, wrong.number)) continue;
-    findings.push_back(entry_finding(check, kIndexTime, wrong.number, 12, 4,
-                                     fmt::format("entry {}: time difference {} s instead of {} s",
-                                                 wrong.number, wrong.found, wrong.expected)));
+    const std::int32_t right = format::index_time_diff(begin, wrong.timestamp);
+    if (right == wrong.found || is_flagged(check, wrong.number)) continue;
+    findings.push_back(entry_finding(
+        check, kIndexTime, wrong.number, 12, 4,
+        fmt::format("entry {}: time difference {} s instead of {} s", wrong.number, wrong.found, right)));
   }
 }
 

@@ -139,7 +139,7 @@ struct IndexFileEvidence {
   struct WrongTime {
     std::int64_t number = 0;
     std::int32_t found = 0;
-    std::int32_t expected = 0;
+    std::int64_t timestamp = 0;  // of its record
   };
   std::size_t file = 0;
   std::optional<End> first;   // entry 1

@@ -1,0 +1,143 @@
+#include "libstore/forensics/queue_table.h"
+
+#include <algorithm>
+
+namespace rmq::forensics {
+
+QueueState::QueueState(const scan::Queue& queue)
+    : queue_(&queue),
+      unit_size_(queue.kind == scan::QueueKind::batch ? format::kBatchConsumeQueueEntrySize
+                                                      : format::kConsumeQueueEntrySize) {
+  const auto& files = queue.files.files;
+  if (files.empty()) return;
+  first_unit_ = files.front().start / unit_size_;
+  end_unit_ = (files.back().start + files.back().size) / unit_size_;
+}
+
+const scan::MappedFile* QueueState::file_of(UnitNumber unit) const {
+  const auto& files = queue_->files.files;
+  const std::int64_t position = unit * unit_size_;
+  auto after = std::ranges::upper_bound(files, position, {}, &scan::MappedFile::start);
+  if (after == files.begin()) return nullptr;
+  const scan::MappedFile& file = *std::prev(after);
+  return position - file.start + unit_size_ <= file.size ? &file : nullptr;
+}
+
+void QueueState::confirm(UnitNumber first, std::int64_t count) {
+  const std::lock_guard lock(mutex_);
+  const UnitNumber end = first + count;
+  const auto words = static_cast<std::size_t>((end - first_unit_ + 63) / 64);
+  if (bits_.size() < words) bits_.resize(std::max(words, bits_.size() + bits_.size() / 2));
+  for (UnitNumber unit = first; unit < end;) {
+    const auto bit = static_cast<std::uint64_t>(unit - first_unit_);
+    const std::uint64_t in_word = bit % 64;
+    const auto here = std::min<std::uint64_t>(64 - in_word, static_cast<std::uint64_t>(end - unit));
+    const std::uint64_t mask = (here == 64 ? ~0ULL : ((1ULL << here) - 1)) << in_word;
+    std::uint64_t& word = bits_[bit / 64];
+    confirmed_units_ += static_cast<std::int64_t>(here) - std::popcount(word & mask);
+    word |= mask;
+    unit += static_cast<std::int64_t>(here);
+  }
+  first_confirmed_ = std::min(first_confirmed_, first);
+  last_confirmed_ = std::max(last_confirmed_, end - 1);
+}
+
+void QueueState::note_generation(std::int64_t log_offset) {
+  const std::lock_guard lock(mutex_);
+  generation_start_ = std::max(generation_start_, log_offset);
+}
+
+bool QueueState::is_confirmed(UnitNumber unit) const {
+  if (unit < first_unit_) return false;
+  const auto bit = static_cast<std::uint64_t>(unit - first_unit_);
+  return bit / 64 < bits_.size() && ((bits_[bit / 64] >> (bit % 64)) & 1U) != 0;
+}
+
+QueueTable::QueueTable(const scan::StoreSurvey& survey) {
+  states_.reserve(survey.queues.size());
+  for (const scan::Queue& queue : survey.queues) {
+    states_.push_back(std::make_unique<QueueState>(queue));
+    const Key key{queue.topic, queue.queue_id};
+    if (queue.kind == scan::QueueKind::batch) {
+      by_key_[key] = states_.back().get();
+    } else {
+      by_key_.try_emplace(key, states_.back().get());
+    }
+  }
+}
+
+QueueState* QueueTable::find(std::string_view topic, std::int32_t queue_id) const {
+  const auto found = by_key_.find(Key{topic, queue_id});
+  return found == by_key_.end() ? nullptr : found->second;
+}
+
+bool QueueTable::has_topic(std::string_view topic) const {
+  const auto found = std::ranges::lower_bound(states_, topic, {}, [](const auto& state) -> std::string_view {
+    return state->queue().topic;
+  });
+  return found != states_.end() && (*found)->queue().topic == topic;
+}
+
+UnitReader::UnitReader(const io::ReadFileSystem& files, const QueueState& state, std::size_t window_bytes)
+    : files_(files), state_(state), unit_size_(state.unit_size()), window_bytes_(window_bytes) {}
+
+const std::byte* UnitReader::load(UnitNumber number) {
+  if (number < 0) return nullptr;
+  const scan::MappedFile* mapped = state_.file_of(number);
+  if (mapped == nullptr) return nullptr;
+  if (mapped != mapped_ || file_ == nullptr) {
+    auto opened = files_.open(mapped->path);
+    if (!opened) {
+      failed_ = true;
+      return nullptr;
+    }
+    file_ = std::move(*opened);
+    mapped_ = mapped;
+  }
+  const std::int64_t position = number * unit_size_ - mapped->start;
+  const std::int64_t units = std::max<std::int64_t>(static_cast<std::int64_t>(window_bytes_) / unit_size_, 1);
+  const std::int64_t bytes = std::min(units * unit_size_, (mapped->size - position) / unit_size_ * unit_size_);
+  window_.resize(static_cast<std::size_t>(bytes));
+  const auto got = file_->read_at(position, window_);
+  if (!got || *got < static_cast<std::size_t>(unit_size_)) {
+    window_first_ = window_end_ = 0;
+    failed_ = true;
+    return nullptr;
+  }
+  window_first_ = number;
+  window_end_ = number + static_cast<std::int64_t>(*got) / unit_size_;
+  return window_.data();
+}
+
+std::optional<format::ConsumeQueueEntry> UnitReader::entry(UnitNumber number) {
+  const std::byte* bytes = unit(number);
+  if (bytes == nullptr) return std::nullopt;
+  return format::ConsumeQueueEntry::load(bytes);  // a batch unit begins with the same three fields
+}
+
+std::optional<UnitNumber> UnitReader::find_batch(std::int64_t base_offset) {
+  const auto base_of = [&](UnitNumber number) -> std::optional<std::int64_t> {
+    const std::byte* bytes = unit(number);
+    if (bytes == nullptr) return std::nullopt;
+    const auto found = format::BatchConsumeQueueEntry::load(bytes);
+    if (!found.is_used()) return std::nullopt;
+    return found.base_offset;
+  };
+  if (base_of(next_batch_) == base_offset) return next_batch_++;
+  UnitNumber low = state_.first_unit();
+  UnitNumber high = state_.end_unit();
+  while (low < high) {
+    const UnitNumber middle = low + (high - low) / 2;
+    const auto base = base_of(middle);
+    if (base && *base < base_offset) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  if (base_of(low) != base_offset) return std::nullopt;
+  next_batch_ = low + 1;
+  return low;
+}
+
+}  // namespace rmq::forensics

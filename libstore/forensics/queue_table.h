@@ -1,0 +1,123 @@
+// Consume queues as verify sees them: where a queue offset's unit lies, and which units a record of the log has
+// confirmed. One bit a unit is all that is kept of a queue; units are read through small windows.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "libstore/format/batch_consume_queue_entry.h"
+#include "libstore/format/consume_queue_entry.h"
+#include "libstore/io/read_file_system.h"
+#include "libstore/scan/store_survey.h"
+
+namespace rmq::forensics {
+
+// A unit is addressed by its number in the queue's files: byte position / unit size. In a simple queue that is the
+// queue offset; in a batch queue it is the batch's number.
+using UnitNumber = std::int64_t;
+
+class QueueState {
+ public:
+  explicit QueueState(const scan::Queue& queue);
+
+  [[nodiscard]] const scan::Queue& queue() const { return *queue_; }
+  [[nodiscard]] std::int64_t unit_size() const { return unit_size_; }
+  [[nodiscard]] UnitNumber first_unit() const { return first_unit_; }  // of the first file
+  [[nodiscard]] UnitNumber end_unit() const { return end_unit_; }      // behind the last file
+  // The file that holds the unit; nullptr where none does. A file cut short holds only its whole units.
+  [[nodiscard]] const scan::MappedFile* file_of(UnitNumber unit) const;
+
+  // Thread-safe.
+  void confirm(UnitNumber first, std::int64_t count);
+  // A record of queue offset 0 lies at `log_offset`: a generation of the queue begins there.
+  void note_generation(std::int64_t log_offset);
+
+  // Only when nobody writes any more.
+  [[nodiscard]] bool is_confirmed(UnitNumber unit) const;
+  [[nodiscard]] std::int64_t confirmed_units() const { return confirmed_units_; }
+  [[nodiscard]] UnitNumber first_confirmed() const { return first_confirmed_; }
+  [[nodiscard]] UnitNumber last_confirmed() const { return last_confirmed_; }  // -1 when none is
+  [[nodiscard]] std::int64_t generation_start() const { return generation_start_; }
+
+ private:
+  const scan::Queue* queue_;
+  std::int64_t unit_size_;
+  UnitNumber first_unit_ = 0;
+  UnitNumber end_unit_ = 0;
+  std::mutex mutex_;
+  std::vector<std::uint64_t> bits_;  // from first_unit_ on, grown as far as units are confirmed
+  std::int64_t confirmed_units_ = 0;
+  UnitNumber first_confirmed_ = std::numeric_limits<std::int64_t>::max();
+  UnitNumber last_confirmed_ = -1;
+  std::int64_t generation_start_ = -1;
+};
+
+class QueueTable {
+ public:
+  explicit QueueTable(const scan::StoreSurvey& survey);
+
+  // nullptr when the store has no such queue. The batch queue where a topic has both kinds.
+  [[nodiscard]] QueueState* find(std::string_view topic, std::int32_t queue_id) const;
+  [[nodiscard]] std::span<const std::unique_ptr<QueueState>> queues() const { return states_; }
+  // Is there a directory for any queue of this topic?
+  [[nodiscard]] bool has_topic(std::string_view topic) const;
+
+ private:
+  struct Key {
+    std::string_view topic;
+    std::int32_t queue_id;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const {
+      return std::hash<std::string_view>{}(key.topic) * 31 + static_cast<std::size_t>(key.queue_id);
+    }
+  };
+  std::vector<std::unique_ptr<QueueState>> states_;  // in the survey's order
+  std::unordered_map<Key, QueueState*, KeyHash> by_key_;
+};
+
+// Reads units of one queue through a window that slides with the reader. One thread at a time.
+class UnitReader {
+ public:
+  UnitReader(const io::ReadFileSystem& files, const QueueState& state, std::size_t window_bytes);
+
+  // The unit's bytes, or nullptr where no file holds it (or it cannot be read: see failed()). Valid until the next call.
+  [[nodiscard]] const std::byte* unit(UnitNumber number) {
+    if (number >= window_first_ && number < window_end_) {
+      return window_.data() + (number - window_first_) * unit_size_;
+    }
+    return load(number);
+  }
+  [[nodiscard]] std::optional<format::ConsumeQueueEntry> entry(UnitNumber number);
+  [[nodiscard]] bool failed() const { return failed_; }
+  void close() { file_.reset(); }
+  [[nodiscard]] bool is_open() const { return file_ != nullptr; }
+
+  // Batch queues: the unit whose batch begins at `base_offset`, searched for near the last one found.
+  [[nodiscard]] std::optional<UnitNumber> find_batch(std::int64_t base_offset);
+
+ private:
+  const std::byte* load(UnitNumber number);
+
+  const io::ReadFileSystem& files_;
+  const QueueState& state_;
+  std::int64_t unit_size_;
+  std::size_t window_bytes_;
+  std::vector<std::byte> window_;
+  UnitNumber window_first_ = 0;
+  UnitNumber window_end_ = 0;
+  const scan::MappedFile* mapped_ = nullptr;
+  std::unique_ptr<io::ReadFile> file_;
+  UnitNumber next_batch_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace rmq::forensics
