@@ -56,8 +56,11 @@ bool FilePool::has_data(const std::string& path, std::int64_t position, std::int
 
 void FilePool::account(std::int64_t bytes) {
   unreported_ += bytes;
-  if (unreported_ < kReportEvery) return;
-  if (options_.progress) options_.progress(unreported_);
+  if (unreported_ >= kReportEvery) report();
+}
+
+void FilePool::report() {
+  if (options_.progress && unreported_ != 0) options_.progress(unreported_);
   unreported_ = 0;
   if (!fault_ && options_.cancelled && options_.cancelled()) {
     fault_ = Error{ErrorCode::cancelled, 0, "preflight was cancelled"};
@@ -77,7 +80,8 @@ std::span<const std::byte> BlockWindow::view(const std::string& path, std::int64
     if (bytes_.size() < size_) bytes_.resize(size_);
     pool_.read(path_, position_, std::span(bytes_).first(size_));
   }
-  return std::span<const std::byte>(bytes_).subspan(static_cast<std::size_t>(position - position_), count);
+  return std::span<const std::byte>(bytes_).first(size_).subspan(
+      static_cast<std::size_t>(position - position_));
 }
 
 }  // namespace rmq::preflight

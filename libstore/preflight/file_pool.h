@@ -33,6 +33,8 @@ class FilePool {
 
   // Counts bytes that somebody else read, for progress and cancellation.
   void account(std::int64_t bytes);
+  // Tells the progress and asks about cancellation now; account() does so every few megabytes.
+  void report();
 
  private:
   struct Open {

@@ -83,6 +83,7 @@ Result<Preflight> run_preflight(const io::ReadFileSystem& files, const scan::Sto
     forecast.starts = false;
     forecast.reason = "neither " + config.failed + " nor its .bak can be read as what it should be";
   }
+  pool.report();
   if (pool.fault()) return *pool.fault();
 
   Readability readability(rules, survey, config.topics, recovery.log(), recovery.queues(), pool);
@@ -91,6 +92,7 @@ Result<Preflight> run_preflight(const io::ReadFileSystem& files, const scan::Sto
     if (auto counted = readability.count_messages(files); !counted) return std::move(counted).error();
   }
   readability.count_queues(forecast);
+  pool.report();
   if (pool.fault()) return *pool.fault();
   return forecast;
 }

@@ -14,6 +14,8 @@ namespace {
 
 // The largest array a HotSpot JVM allocates; one element more is an OutOfMemoryError whatever the heap.
 constexpr std::int32_t kMaxJavaArray = std::numeric_limits<std::int32_t>::max() - 2;
+// Bodies up to this size are taken from the window in one piece.
+constexpr std::int64_t kSmallBody = 32 << 10;
 // CommitLog.CRC32_RESERVED_LEN
 constexpr std::int64_t kReservedForCrc = 20;
 
@@ -62,7 +64,8 @@ std::span<const std::byte> JavaBuffer::get(std::int64_t count, std::int64_t capa
     ok_ = false;
     return {};
   }
-  const auto bytes = window_.view(path_, at_, static_cast<std::size_t>(count), limit_);
+  const std::span<const std::byte> bytes(at(static_cast<std::size_t>(count)),
+                                         static_cast<std::size_t>(count));
   at_ += count;
   return bytes;
 }
@@ -72,7 +75,12 @@ std::uint32_t JavaBuffer::get_crc(std::int64_t count, std::int64_t capacity) {
     ok_ = false;
     return 0;
   }
-  const std::uint32_t crc = crc_between(at_, at_ + count);
+  std::uint32_t crc = 0;
+  if (count <= kSmallBody) {
+    crc = crc32({at(static_cast<std::size_t>(count)), static_cast<std::size_t>(count)}) & 0x7FFFFFFFU;
+  } else {
+    crc = crc_between(at_, at_ + count);
+  }
   at_ += count;
   return crc;
 }
@@ -88,11 +96,14 @@ std::uint32_t JavaBuffer::crc_of(std::int64_t from, std::int64_t to) {
 
 std::uint32_t JavaBuffer::crc_between(std::int64_t begin, std::int64_t end) {
   std::uint32_t crc = 0;
-  for (std::int64_t at = begin; at < end;) {
-    const auto part = std::min<std::int64_t>(end - at, static_cast<std::int64_t>(window_.block_size()) / 2);
-    crc = crc32(window_.view(path_, at, static_cast<std::size_t>(part), limit_), crc);
-    at += part;
+  for (std::int64_t from = begin; from < end;) {
+    const auto part = std::min<std::int64_t>(end - from, static_cast<std::int64_t>(window_.block_size()) / 2);
+    crc = crc32(window_.view(path_, from, static_cast<std::size_t>(part), limit_)
+                    .first(static_cast<std::size_t>(part)),
+                crc);
+    from += part;
   }
+  piece_ = {};  // the window has moved
   return crc & 0x7FFFFFFFU;
 }
 

@@ -52,9 +52,18 @@ class JavaBuffer {
       ok_ = false;
       return 0;
     }
-    const T value = load_be<T>(window_.view(path_, at_, sizeof(T), limit_).data());
+    const T value = load_be<T>(at(sizeof(T)));
     at_ += static_cast<std::int64_t>(sizeof(T));
     return value;
+  }
+  // The bytes at the position. Most are in the piece of the window that the last call left.
+  const std::byte* at(std::size_t count) {
+    if (at_ < piece_from_ ||
+        at_ + static_cast<std::int64_t>(count) > piece_from_ + static_cast<std::int64_t>(piece_.size())) {
+      piece_ = window_.view(path_, at_, count, limit_);
+      piece_from_ = at_;
+    }
+    return piece_.data() + (at_ - piece_from_);
   }
   std::uint32_t crc_between(std::int64_t begin, std::int64_t end);
 
@@ -64,6 +73,8 @@ class JavaBuffer {
   std::int64_t limit_;
   std::int64_t at_;
   bool ok_ = true;
+  std::span<const std::byte> piece_;
+  std::int64_t piece_from_ = 0;
 };
 
 enum class CheckOutcome {
