@@ -41,7 +41,7 @@ bool LogReader::fill(LogBatch& batch) {
   while (batch.bytes.size() < kBatchBytes && batch.items.size() < kBatchItems) {
     if (input_.observer.cancelled()) {
       summary_.stopped = true;
-      break;
+      return !batch.items.empty();
     }
     if (!walker_ && !open_next(batch)) break;
     if (!walker_) continue;
