@@ -35,8 +35,8 @@ constexpr std::string_view kLog =
 
 Which:  -t, --topic GLOB...   -T, --exclude-topic GLOB...   --no-system   --no-strict-names
         -q, --queue 0,3-5   --qfrom N   --qto N        queue offsets, --qto not included
-        --since TIME   --until TIME                    ISO 8601, epoch ms, or -2h; --until not included
-        --from OFFSET   --to OFFSET                    physical offsets, decimal or 0x; --to not included
+        --since TIME   --until TIME                    ISO 8601, epoch ms, -2h; --until excluded
+        --from OFFSET   --to OFFSET                    physical, decimal or 0x; --to excluded
         --key K   --msgid ID   --tag T   --prop K=V    each may be given several times
         --body-grep RE                                 searched in the plain body
         -n, --limit N   --tail N                       the first or last N records
@@ -44,9 +44,9 @@ What:   --body none|text|hex|base64|file:DIR           default none
         --decompress                                   print plain bodies
         --props all|user|none                          default all in JSON, none in text
         --hash                                         SHA-256 of stored and plain body
-        --join                                         what the queues say: in its queue? readable? tags code
+        --join                                         in its queue? readable? tags code
         --stats[=topic|queue|hour|tag]                 count instead of listing
-How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 Exit: 0 done, 4 there were gaps, 8 could not read, 16 wrong use, 32 cancelled; added up.
@@ -62,11 +62,11 @@ Which:  -t, --topic GLOB...   -T, --exclude-topic GLOB...   --no-system   --no-s
         --all                                          also units that no consumer can ask for
 What:   --join                                         the message each unit leads to, beside it
         --props all|user|none   --hash   --body FORM   --decompress      of that message
-How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 Units are those a consumer can ask for: they lead into the log. --all adds, marked, the fillers of a
-queue that starts above 0 (preBlank), expired units, and those that lead past the log's end (dangling).
+queue that starts above 0 (preBlank), expired units, those that lead past the log's end (dangling).
 
 Exit: 0 done, 8 could not read, 16 wrong use, 32 cancelled; added up.
 )";
@@ -77,8 +77,8 @@ constexpr std::string_view kIndex =
 Which:  --file NAME                     only this index file
         --from OFFSET   --to OFFSET     entries that lead there
         -n, --limit N   --tail N        the first or last N entries
-What:   --chains                        slot by slot: the chain's entries, and where it breaks or loops
-How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+What:   --chains                        slot by slot: the chain's entries, where it breaks or loops
+How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 No index file says how many slots it has: the count is inferred from the chains, or taken from
@@ -94,7 +94,7 @@ Which:  -t, --topic TOPIC...            where to look; default: every topic that
         --since TIME   --until TIME     only index files and entries of that time
         -n, --limit N                   at most N messages
 What:   --join   --props all|user|none   --hash   --body FORM   --decompress      as for log
-How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 The newest index file comes first. What has the key's hash but not the key is shown as a collision;
@@ -112,7 +112,7 @@ OFFSET  a physical offset, decimal or 0x and hex digits
 
 What:   --body none|text|hex|base64|file:DIR   --decompress   --props all|user|none   --hash
         In text: every field with its place in the record, a hexdump, and what the queues say.
-How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 Exit: 0 found, 4 not found, 8 could not read, 16 wrong use, 32 cancelled; added up.
@@ -121,7 +121,7 @@ Exit: 0 found, 4 not found, 8 could not read, 16 wrong use, 32 cancelled; added 
 constexpr std::string_view kState =
     R"(Usage: rmq-dump state STORE [flags]     layout, sizes, lock holder, abort, checkpoint, every queue
 
-How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 No lock is taken: who holds it is only asked.
@@ -132,12 +132,12 @@ Exit: 0 done, 8 could not read, 16 wrong use, 32 cancelled; added up.
 constexpr std::string_view kConfig =
     R"(Usage: rmq-dump config STORE [flags]    topics, groups, consumer offsets with lag, delay progress
 
-How:    -o text|json  --json  -j N  --max-rate BYTES  --mem BYTES  --utc  --progress WHEN  --color WHEN
+How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 Every state file stands beside its .bak: which of them can be read, and which one a broker takes.
 
-Exit: 0 done, 4 a file cannot be read as what it should be, 8 could not read, 16 wrong use; added up.
+Exit: 0 done, 4 a file does not hold what it should, 8 could not read, 16 wrong use; added up.
 )";
 
 constexpr std::string_view kVerify =
