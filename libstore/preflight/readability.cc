@@ -200,27 +200,23 @@ std::int64_t Readability::count_simple(Tally& tally) {
 
 std::int64_t Readability::count_batch(const BatchQueue& queue) {
   std::int64_t readable = 0;
-  std::optional<BatchPlace> last;
-  bool last_readable = false;
   const std::int64_t end = queue.max_offset();
-  for (std::int64_t offset = std::max<std::int64_t>(0, queue.min_offset()); offset < end && !pool_.fault();
-       ++offset) {
+  for (std::int64_t offset = std::max<std::int64_t>(0, queue.min_offset()); offset < end && !pool_.fault();) {
     const auto begin = queue.find(offset, pool_);
-    if (begin != last) {
-      last = begin;
-      last_readable = false;
-      // The first unit whose message the broker finds is the answer, whatever its base.
-      for (auto at = begin; at && at->unit < queue.units_in(at->file); ++at->unit) {
-        const auto entry = queue.entry_at(*at, pool_);
-        if (wrap_add(entry.base_offset, -offset) >= kMaxFilterBytes / BatchQueue::kUnit) break;
-        const auto place = reader_.select({entry.commit_log_offset, entry.size});
-        if (!place) continue;
-        last_readable = reader_.decodes(*place, entry.size);
-        if (last_readable) look_for_misplaced(*place);
-        break;
-      }
+    bool found = false;
+    // The first unit whose message the broker finds is the answer, whatever its base.
+    for (auto at = begin; at && at->unit < queue.units_in(at->file); ++at->unit) {
+      const auto entry = queue.entry_at(*at, pool_);
+      if (wrap_add(entry.base_offset, -offset) >= kMaxFilterBytes / BatchQueue::kUnit) break;
+      const auto place = reader_.select({entry.commit_log_offset, entry.size});
+      if (!place) continue;
+      found = reader_.decodes(*place, entry.size);
+      if (found) look_for_misplaced(*place);
+      break;
     }
-    if (last_readable) ++readable;
+    const std::int64_t next = queue.next_offset(offset, begin, pool_);
+    if (found) readable += next - offset;
+    offset = next;
   }
   return readable;
 }

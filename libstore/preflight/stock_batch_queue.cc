@@ -198,4 +198,19 @@ std::optional<BatchPlace> BatchQueue::find(std::int64_t queue_offset, FilePool& 
   return std::nullopt;
 }
 
+std::int64_t BatchQueue::next_offset(std::int64_t queue_offset, const std::optional<BatchPlace>& place,
+                                     FilePool& pool) const {
+  std::int64_t next = max_offset_;
+  const auto consider = [&](std::int64_t base) {
+    if (base > queue_offset) next = std::min(next, base);
+  };
+  if (place && place->unit + 1 < units_in(place->file)) {
+    consider(entry_at(files_.files[place->file], place->unit + 1, pool).base_offset);
+  }
+  for (const BatchFile& file : files_.files) {
+    if (file.wrote >= kUnit) consider(entry_at(file, 0, pool).base_offset);
+  }
+  return std::max(next, queue_offset + 1);
+}
+
 }  // namespace rmq::preflight

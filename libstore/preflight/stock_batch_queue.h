@@ -51,6 +51,9 @@ class BatchQueue {
 
   // getBatchMsgIndexBuffer: the unit that a read of `queue_offset` begins with.
   [[nodiscard]] std::optional<BatchPlace> find(std::int64_t queue_offset, FilePool& pool) const;
+  // The next queue offset above this one (which `place` answers) that another unit answers, bases ascending.
+  [[nodiscard]] std::int64_t next_offset(std::int64_t queue_offset, const std::optional<BatchPlace>& place,
+                                         FilePool& pool) const;
   [[nodiscard]] Entry entry_at(const BatchPlace& place, FilePool& pool) const;
   // Units that a reader may get from this file.
   [[nodiscard]] std::int64_t units_in(std::size_t file) const { return files_.files[file].wrote / kUnit; }
