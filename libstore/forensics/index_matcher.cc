@@ -28,7 +28,8 @@ struct Item {
   std::int32_t hash;
   std::int32_t time_diff;
   std::int32_t number;
-  std::uint32_t file : 31;
+  std::uint32_t file : 30;
+  std::uint32_t outside : 1;  // of what its file's header says
   std::uint32_t out_of_order : 1;
 };
 
@@ -52,6 +53,10 @@ Finding offset_finding(const IndexFileCheck& check, std::int64_t number, std::in
 
 bool is_flagged(const IndexFileCheck& check, std::int64_t number) {
   return std::binary_search(check.flagged.begin(), check.flagged.end(), number);
+}
+
+bool reported(const IndexFileCheck& check, std::string_view code) {
+  return std::ranges::any_of(check.findings, [&](const Finding& finding) { return finding.code == code; });
 }
 
 // The entries of files that follow each other in the log, as one stream.
@@ -104,7 +109,6 @@ class Lane {
     next_file_ = file;
     next_number_ = number;
     at_very_start_ = file == 0 && number == 1;
-    items_.reserve(kBuffered);
     more_ = !order_.empty();
     refill();
   }
@@ -137,18 +141,26 @@ class Lane {
     }
     const auto count =
         std::min(static_cast<std::int64_t>(kBuffered - items_.size()), check.used + 1 - next_number_);
-    raw_.resize(kBuffered * kIndexEntrySize);
+    raw_.resize(std::max(raw_.size(), static_cast<std::size_t>(count * kIndexEntrySize)));
     const std::span<std::byte> bytes(raw_.data(), static_cast<std::size_t>(count * kIndexEntrySize));
     const auto got = file_->read_at(format::index_entry_position(check.geometry.slots, next_number_), bytes);
     if (!got) return fail(got.error());
     const auto whole = static_cast<std::int64_t>(*got) / kIndexEntrySize;
+    // Nothing lies outside of what the header says, where the header can be believed.
+    const bool bounded = !check.begin_offset_in_doubt && !check.end_offset_in_doubt && check.cut_off == 0 &&
+                         !reported(check, kIndexRange);
+    const std::int64_t lowest = bounded ? check.header.begin_phy_offset : 0;
+    const std::int64_t highest = bounded ? std::max(check.header.end_phy_offset, check.last_guide)
+                                         : std::numeric_limits<std::int64_t>::max();
     for (std::int64_t i = 0; i < whole; ++i) {
       const std::int64_t number = next_number_ + i;
       if (!check.damaged.empty() && is_damaged(check, number)) continue;
       const IndexEntry entry = IndexEntry::load(bytes.data() + i * kIndexEntrySize);
+      const bool outside = entry.phy_offset < lowest || entry.phy_offset > highest;
       items_.push_back({entry.phy_offset, entry.key_hash, entry.time_diff_seconds,
-                        static_cast<std::int32_t>(number), static_cast<std::uint32_t>(index) & 0x7FFFFFFFU,
-                        0U});
+                        static_cast<std::int32_t>(number), static_cast<std::uint32_t>(index) & 0x3FFFFFFFU,
+                        outside ? 1U : 0U, 0U});
+      if (outside) any_outside_ = true;
     }
     // A file that shrank since it was checked ends here.
     next_number_ = whole < count ? check.used + 1 : next_number_ + count;
@@ -170,14 +182,24 @@ class Lane {
   // Entries are written in the order of their records. Where they are not in order, the longest ascending
   // selection is believed, and whatever is not in it stands out of order.
   void judge_order() {
-    bool ordered = true;
+    bool ordered = !any_outside_;
     for (std::size_t i = at_ + 1; i < items_.size(); ++i) ordered &= items_[i - 1].offset <= items_[i].offset;
-    for (Item& item : items_) item.out_of_order = 0;
-    if (ordered) return;
+    const bool was_ordered = std::exchange(ordered_, ordered);
+    if (ordered) {
+      if (!was_ordered) {
+        for (Item& item : items_) item.out_of_order = 0;
+      }
+      return;
+    }
     std::vector<std::size_t>
         tails;  // tails[n]: the entry with the lowest offset that ends n + 1 ascending ones
     std::vector<std::size_t> previous(items_.size(), items_.size());
+    any_outside_ = false;
     for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (items_[i].outside != 0) {
+        any_outside_ = true;
+        continue;
+      }
       const auto place = std::upper_bound(
           tails.begin(), tails.end(), items_[i].offset,
           [&](std::int64_t offset, std::size_t tail) { return offset < items_[tail].offset; });
@@ -205,6 +227,8 @@ class Lane {
   std::size_t at_ = 0;
   bool more_ = false;
   bool at_very_start_ = false;
+  bool any_outside_ = false;  // among items_
+  bool ordered_ = true;       // all of items_ are in order
   std::optional<Error> error_;
 };
 
@@ -221,9 +245,7 @@ class IndexMatcher::Impl {
     evidence_.resize(checks.size());
     for (std::size_t i = 0; i < checks.size(); ++i) {
       evidence_[i].file = i;
-      const bool wrong =
-          std::ranges::any_of(checks[i].findings, [](const Finding& f) { return f.code == kIndexTimes; });
-      if (!wrong) begins_[i] = checks[i].header.begin_timestamp;
+      if (!reported(checks[i], kIndexTimes)) begins_[i] = checks[i].header.begin_timestamp;
     }
     collect_lost();
     build_lanes(files);
@@ -240,6 +262,7 @@ class IndexMatcher::Impl {
           strays_.empty()) {
         ++report_.keys;
         lane.owned = true;
+        lane.leave_start();
         match(*item, offset, timestamp);
         remember(offset, hash);
         lane.advance();
@@ -294,6 +317,7 @@ class IndexMatcher::Impl {
     Item item;
     std::int64_t seen_at;  // records_ when it was met
     bool at_record;
+    bool borrowed;  // stands in the part before, but its record may lie in this one
   };
   struct Missing {  // a key that no entry has served yet
     std::int64_t offset;
@@ -356,10 +380,9 @@ class IndexMatcher::Impl {
   void skip_before(Lane& lane, std::int64_t offset) {
     while (const Item* item = lane.current()) {
       if (item->out_of_order != 0) {
-        if (lane.owned ||
-            (lane.at_very_start() && lane.next_in_order() >= from_ && lane.next_in_order() < to_)) {
-          stray(*item, false);
-        }
+        const bool own = lane.owned || (lane.at_very_start() && lane.next_in_order() >= from_ &&
+                                        lane.next_in_order() < to_);
+        stray(*item, false, !own);
         lane.advance();
         continue;
       }
@@ -367,7 +390,9 @@ class IndexMatcher::Impl {
       lane.leave_start();
       if (item->offset >= from_) {
         lane.owned = true;
-        stray(*item, false);
+        stray(*item, false, false);
+      } else {
+        std::erase_if(strays_, [](const Stray& stray) { return stray.borrowed; });
       }
       lane.advance();
     }
@@ -403,7 +428,7 @@ class IndexMatcher::Impl {
         ++report_.duplicates;
         note_ends(*item, offset, timestamp);
       } else {
-        stray(*item, true);
+        stray(*item, true, false);
       }
       lane.advance();
     }
@@ -421,6 +446,7 @@ class IndexMatcher::Impl {
     if (item.number == 1) {
       // Its own time counts from the end of the file before.
       evidence.first = IndexFileEvidence::End{offset, timestamp};
+      evidence.first_time_diff = item.time_diff;
       begins_[item.file] = timestamp;
     } else if (const std::int64_t begin = begins_[item.file]; begin != kUnknownTime) {
       ++evidence.times_compared;
@@ -451,18 +477,19 @@ class IndexMatcher::Impl {
     ++recent_next_;
   }
 
-  void stray(const Item& item, bool at_record) {
+  void stray(const Item& item, bool at_record, bool borrowed) {
     const auto known = std::ranges::any_of(recent_, [&](const Recent& recent) {
       return recent.offset == item.offset && recent.hash == item.hash;
     });
     if (known) {
-      ++report_.duplicates;
+      if (!borrowed) ++report_.duplicates;
       return;
     }
     // Its record has passed already, and missed it.
     for (auto it = missing_.rbegin(); it != missing_.rend(); ++it) {
       if (it->hash != item.hash || !time_fits(item, it->timestamp)) continue;
       wrong_offset(item, it->offset, it->timestamp);
+      if (borrowed) report_.claimed.emplace_back(item.file, item.number);
       missing_.erase(std::next(it).base());
       return;
     }
@@ -470,13 +497,14 @@ class IndexMatcher::Impl {
       dangle(strays_.front());
       strays_.pop_front();
     }
-    strays_.push_back({item, records_, at_record});
+    strays_.push_back({item, records_, at_record, borrowed});
   }
 
   void missing(std::int64_t offset, std::int64_t timestamp, std::int32_t hash) {
     for (auto it = strays_.rbegin(); it != strays_.rend(); ++it) {
       if (it->item.hash != hash || !time_fits(it->item, timestamp)) continue;
       const Item item = it->item;
+      if (it->borrowed) report_.claimed.emplace_back(item.file, item.number);
       strays_.erase(std::next(it).base());
       if (item.offset == offset) {
         match(item, offset, timestamp);
@@ -543,6 +571,7 @@ class IndexMatcher::Impl {
   }
 
   void dangle(const Stray& stray) {
+    if (stray.borrowed) return;
     const Item& item = stray.item;
     if (!report_.dangling.empty() && !stray.at_record && item.out_of_order == 0) {
       DanglingIndexEntry& last = report_.dangling.back();
@@ -623,16 +652,13 @@ namespace {
 // Everything that the parts of the log say about one file.
 struct Joined {
   std::optional<IndexFileEvidence::End> first;
+  std::int32_t first_time_diff = 0;
   std::optional<IndexFileEvidence::End> before;
   std::optional<IndexFileEvidence::End> last;
   std::int64_t times_compared = 0;
   std::int64_t times_wrong = 0;
   std::vector<IndexFileEvidence::WrongTime> wrong_times;
 };
-
-bool reported(const IndexFileCheck& check, std::string_view code) {
-  return std::ranges::any_of(check.findings, [&](const Finding& finding) { return finding.code == code; });
-}
 
 Finding header_finding(const IndexFileCheck& check, std::string_view code, std::int64_t offset,
                        std::string message) {
@@ -705,6 +731,37 @@ void judge_times(const IndexFileCheck& check, const Joined& joined, std::vector<
   }
 }
 
+// Takes entries out of the dangling ones whose record another part has found.
+void forget_claimed(std::vector<IndexMatchReport>& reports) {
+  std::vector<std::pair<std::size_t, std::int64_t>> claimed;
+  for (const IndexMatchReport& report : reports) {
+    claimed.insert(claimed.end(), report.claimed.begin(), report.claimed.end());
+  }
+  std::ranges::sort(claimed);
+  for (IndexMatchReport& report : reports) {
+    std::erase_if(report.dangling, [&](const DanglingIndexEntry& entry) {
+      return entry.count == 1 && std::ranges::binary_search(claimed, std::pair(entry.file, entry.number));
+    });
+  }
+}
+
+// The first entry's time counts from the end of the file before, if that was full when this one was begun.
+void judge_first_time(const IndexFileCheck& check, const Joined& joined, const IndexFileCheck& before,
+                      const Joined& joined_before, std::vector<Finding>& findings) {
+  if (!joined.first || is_flagged(check, 1) || before.cut_off > 0) return;
+  if (!before.readable || before.used + 1 != before.geometry.entries) return;
+  if (before.header.end_phy_offset > joined.first->offset)
+    return;  // names are in another order than the files
+  const std::int64_t timestamp = joined.first->timestamp;
+  const std::int32_t right = format::index_time_diff(
+      joined_before.last ? joined_before.last->timestamp : before.header.end_timestamp, timestamp);
+  if (joined.first_time_diff == right) return;
+  findings.push_back(
+      entry_finding(check, kIndexTime, 1, 12, 4,
+                    fmt::format("entry 1: time difference {} s instead of {} s since the file before",
+                                joined.first_time_diff, right)));
+}
+
 // An entry that dangles in one part of the log, and a key that one entry is missing for in another.
 void pair_across_parts(const std::vector<IndexFileCheck>& checks, std::vector<IndexMatchReport>& reports,
                        std::vector<Joined>& joined, std::vector<Finding>& findings) {
@@ -750,7 +807,10 @@ std::vector<Finding> resolve_index_doubts(const std::vector<IndexFileCheck>& che
   for (const IndexMatchReport& report : reports) {
     for (const IndexFileEvidence& evidence : report.evidence) {
       Joined& one = joined[evidence.file];
-      if (evidence.first) one.first = evidence.first;
+      if (evidence.first) {
+        one.first = evidence.first;
+        one.first_time_diff = evidence.first_time_diff;
+      }
       if (evidence.before) one.before = evidence.before;
       if (evidence.last) one.last = evidence.last;
       one.times_compared += evidence.times_compared;
@@ -758,11 +818,13 @@ std::vector<Finding> resolve_index_doubts(const std::vector<IndexFileCheck>& che
       one.wrong_times.insert(one.wrong_times.end(), evidence.wrong_times.begin(), evidence.wrong_times.end());
     }
   }
+  forget_claimed(reports);
   pair_across_parts(checks, reports, joined, findings);
   for (std::size_t i = 0; i < checks.size(); ++i) {
     if (!checks[i].readable || checks[i].used == 0) continue;
     judge_offsets(checks[i], joined[i], findings);
     judge_times(checks[i], joined[i], findings);
+    if (i > 0) judge_first_time(checks[i], joined[i], checks[i - 1], joined[i - 1], findings);
   }
   return findings;
 }

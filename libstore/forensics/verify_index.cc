@@ -29,31 +29,25 @@ bool all_zero(const std::byte* at) {
   return std::all_of(at, at + kEntry, [](std::byte byte) { return byte == std::byte{0}; });
 }
 
-// Plays the entries through the slot table that they must have built. A link that does not fit can mean two
-// things, and what follows tells which: the link is wrong, or the entry's hash is, so that it seems to be in
-// another slot.
+// Plays the entries through the slot table that they must have built, and keeps what does not fit until all
+// is known. A link that does not fit can mean two things: it is wrong itself, or the hash of an entry is,
+// which then seems to be in another slot. In the second case two links disagree: the slot that the entry
+// seems to be in goes on as if it were not there, and the one that it belongs to goes on from it. Only both
+// together prove a wrong hash.
 class ChainPlay {
  public:
-  ChainPlay(std::int64_t slots, std::function<void(std::int64_t)> bad_link,
-            std::function<void(std::int64_t)> bad_hash)
-      : slots_(slots),
-        heads_(static_cast<std::size_t>(slots), 0),
-        bad_link_(std::move(bad_link)),
-        bad_hash_(std::move(bad_hash)) {}
+  using Lookup = std::function<std::optional<IndexEntry>(std::int32_t)>;
+
+  ChainPlay(std::int64_t slots, Lookup lookup)
+      : slots_(slots), heads_(static_cast<std::size_t>(slots), 0), lookup_(std::move(lookup)) {}
 
   void entry(std::int32_t number, std::int32_t hash, std::int32_t prev) {
     const auto slot = static_cast<std::int32_t>(hash % slots_);
     std::int32_t& head = heads_[static_cast<std::size_t>(slot)];
-    if (prev == head) {
-      if (!disputes_.empty()) settle_link(head);
-    } else if (!explained(slot, prev, number)) {
-      if (disputes_.size() >= kMaxDisputes) {
-        bad_link_(number);
-      } else {
-        disputes_.emplace(number, Dispute{slot, head, prev, Verdict::open});
-      }
+    if (prev != head && !(prev > head && prev < number && is_unknown(prev))) {
+      links_.emplace(number, dispute(slot, head, prev));
     }
-    heads_[static_cast<std::size_t>(slot)] = number;
+    head = number;
   }
 
   // Entries that hold nothing believable: links to them are taken for right, since nothing contradicts them.
@@ -65,72 +59,74 @@ class ChainPlay {
     }
   }
 
-  // Whether `value` is right for the slot once all entries have been played.
-  [[nodiscard]] bool slot_is_right(std::int64_t slot, std::int32_t value, std::int32_t limit) {
+  // What the file says of a slot, after all entries; entries end before `limit`.
+  void slot(std::int32_t slot, std::int32_t value, std::int32_t limit) {
     const std::int32_t head = heads_[static_cast<std::size_t>(slot)];
-    if (value == head) {
-      if (!disputes_.empty()) settle_link(head);
-      return true;
+    if (value == head || (value > head && value < limit && is_unknown(value))) {
+      if (value != 0) ++filled_;
+      return;
     }
-    return explained(static_cast<std::int32_t>(slot), value, limit);
+    wrong_slots_.emplace_back(slot, dispute(slot, head, value));
   }
-  [[nodiscard]] std::int32_t head(std::int64_t slot) const { return heads_[static_cast<std::size_t>(slot)]; }
 
-  // Disputes that nothing settled: the link is what differs, so it is named.
-  void finish() {
-    for (auto& [number, dispute] : disputes_) {
-      if (dispute.verdict == Verdict::open) bad_link_(number);
+  // Calls bad_hash(entry), bad_link(entry, its link) and bad_slot(slot, its value, right value).
+  template <class BadHash, class BadLink, class BadSlot>
+  void finish(const BadHash& bad_hash, const BadLink& bad_link, const BadSlot& bad_slot) {
+    std::vector<std::int32_t> skipped;
+    std::vector<std::int32_t> followed;
+    const auto collect = [&](const Dispute& dispute) {
+      if (dispute.skips != 0) skipped.push_back(dispute.skips);
+      if (dispute.follows != 0) followed.push_back(dispute.follows);
+    };
+    for (const auto& [number, dispute] : links_) collect(dispute);
+    for (const auto& [slot, dispute] : wrong_slots_) collect(dispute);
+    std::ranges::sort(skipped);
+    std::ranges::sort(followed);
+    std::vector<std::int32_t> wrong;
+    std::ranges::set_intersection(skipped, followed, std::back_inserter(wrong));
+    wrong.erase(std::unique(wrong.begin(), wrong.end()), wrong.end());
+    const auto is_wrong = [&](std::int32_t number) {
+      return std::binary_search(wrong.begin(), wrong.end(), number);
+    };
+    for (const std::int32_t number : wrong) bad_hash(number);
+    for (const auto& [number, dispute] : links_) {
+      if (!is_wrong(number) && !is_wrong(dispute.skips) && !is_wrong(dispute.follows))
+        bad_link(number, dispute.value);
     }
-    disputes_.clear();
+    for (const auto& [slot, dispute] : wrong_slots_) {
+      const bool explained = is_wrong(dispute.skips) || is_wrong(dispute.follows);
+      if ((explained ? dispute.value : dispute.head) != 0) ++filled_;
+      if (!explained) bad_slot(slot, dispute.value, dispute.head);
+    }
   }
-  [[nodiscard]] bool anything_unknown() const { return !unknown_.empty() || hashes_wrong_; }
+  [[nodiscard]] bool anything_unknown() const { return !unknown_.empty(); }
+  [[nodiscard]] std::int64_t filled_slots() const { return filled_; }  // after finish()
 
  private:
-  enum class Verdict { open, link_wrong, hash_wrong };
+  // `value` stands where `head` should.
   struct Dispute {
-    std::int32_t slot;      // the one that the entry's hash names
-    std::int32_t old_head;  // of that slot, before the entry
-    std::int32_t prev;
-    Verdict verdict;
+    std::int32_t head = 0;
+    std::int32_t value = 0;
+    std::int32_t skips = 0;    // the head, if it would fit that the head does not belong here
+    std::int32_t follows = 0;  // the value, if it would fit that this entry of another slot belongs here
   };
 
-  void settle_link(std::int32_t number) {
-    const auto it = disputes_.find(number);
-    if (it == disputes_.end() || it->second.verdict != Verdict::open) return;
-    it->second.verdict = Verdict::link_wrong;
-    bad_link_(number);
-  }
-
-  void settle_hash(std::int32_t number, Dispute& dispute) {
-    if (dispute.verdict != Verdict::open) return;
-    dispute.verdict = Verdict::hash_wrong;
-    hashes_wrong_ = true;
-    std::int32_t& head = heads_[static_cast<std::size_t>(dispute.slot)];
-    if (head == number) head = dispute.old_head;
-    bad_hash_(number);
-  }
-
-  // `value` stands where the head of `slot` was expected: is an entry with a wrong hash, or a damaged one,
-  // the reason?
-  bool explained(std::int32_t slot, std::int32_t value, std::int32_t limit) {
-    const std::int32_t head = heads_[static_cast<std::size_t>(slot)];
-    if (!disputes_.empty()) {
-      // The head does not belong into this slot: the link leads past it.
-      if (const auto it = disputes_.find(head); it != disputes_.end() && it->second.slot == slot &&
-                                                it->second.old_head == value &&
-                                                it->second.verdict != Verdict::link_wrong) {
-        settle_hash(head, it->second);
-        return true;
-      }
-      // The link leads to an entry that seems to be in another slot, and whose own link fits into this one.
-      if (const auto it = disputes_.find(value); it != disputes_.end() && it->second.slot != slot &&
-                                                 it->second.prev == head &&
-                                                 it->second.verdict != Verdict::link_wrong) {
-        settle_hash(value, it->second);
-        return true;
+  [[nodiscard]] Dispute dispute(std::int32_t slot, std::int32_t head, std::int32_t value) const {
+    Dispute found{head, value, 0, 0};
+    if (links_.size() + wrong_slots_.size() >= kMaxDisputes) return found;  // too much to look at each
+    if (head != 0) {
+      const auto own = links_.find(head);
+      const auto entry = own == links_.end() ? lookup_(head) : std::nullopt;
+      if (own != links_.end() ? own->second.head == value : entry && entry->prev_index == value)
+        found.skips = head;
+    }
+    if (value > head) {
+      const auto entry = lookup_(value);
+      if (entry && entry->prev_index == head && entry->key_hash >= 0 && entry->key_hash % slots_ != slot) {
+        found.follows = value;
       }
     }
-    return value > head && value < limit && is_unknown(value);
+    return found;
   }
 
   [[nodiscard]] bool is_unknown(std::int64_t number) const {
@@ -143,11 +139,11 @@ class ChainPlay {
 
   std::int64_t slots_;
   std::vector<std::int32_t> heads_;
-  std::unordered_map<std::int32_t, Dispute> disputes_;
+  std::unordered_map<std::int32_t, Dispute> links_;  // by entry
+  std::vector<std::pair<std::int32_t, Dispute>> wrong_slots_;
   std::vector<IndexEntryRun> unknown_;
-  bool hashes_wrong_ = false;
-  std::function<void(std::int64_t)> bad_link_;
-  std::function<void(std::int64_t)> bad_hash_;
+  std::int64_t filled_ = 0;
+  Lookup lookup_;
 };
 
 class FileCheck {
@@ -345,7 +341,7 @@ class FileCheck {
     if (check_.used == 0) {
       // A file that was rolled to starts with the end of the one before; a first put that was cut short sets
       // the begin.
-      if (check_.uncounted_entry) return true;
+      if (check_.uncounted_entry || cut_) return true;
       if (header.begin_timestamp != header.end_timestamp)
         times("a file without keys begins and ends at one time");
       if (header.begin_phy_offset != header.end_phy_offset)
@@ -435,9 +431,9 @@ class FileCheck {
   // ---- every link and every slot ----
 
   void play() {
-    ChainPlay play(
-        slots_, [this](std::int64_t number) { bad_link(number); },
-        [this](std::int64_t number) { bad_hash(number); });
+    ChainPlay play(slots_, [this](std::int32_t number) {
+      return number >= 1 && number <= check_.used ? entry(number) : std::nullopt;
+    });
     Sequence sequence;
     const bool played = entries(1, check_.used + 1, [&](std::int64_t number, const std::byte* at) {
       one_entry(number, IndexEntry::load(at), play, sequence);
@@ -450,25 +446,23 @@ class FileCheck {
       uncounted = entry(check_.used + 1);
       if (!uncounted) return;
     }
-    std::int64_t filled = 0;
     const bool compared = slots([&](std::int64_t slot, std::int32_t value) {
-      const std::int32_t head = play.head(slot);
-      if (play.slot_is_right(slot, value, static_cast<std::int32_t>(check_.used + 1))) {
-        filled += value != 0 ? 1 : 0;
-        return;
-      }
-      filled += play.head(slot) != 0 ? 1 : 0;
-      if (value == check_.used + 1 && uncounted && uncounted->prev_index == head &&
-          uncounted->key_hash >= 0 && uncounted->key_hash % slots_ == slot) {
-        return;
-      }
-      if (check_.cut_off > 0 && value > check_.used && value <= check_.used + check_.cut_off) return;
-      report(kIndexSlot, format::index_slot_position(slot), kIndexSlotSize,
-             fmt::format("slot {} leads to {} instead of {}", slot, named(value), named(head)));
+      play.slot(static_cast<std::int32_t>(slot), value, static_cast<std::int32_t>(check_.used + 1));
     });
     if (!compared) return;
-    play.finish();
-    check_slot_count(filled, play.anything_unknown());
+    play.finish([this](std::int32_t number) { bad_hash(number); },
+                [this](std::int32_t number, std::int32_t prev) { bad_link(number, prev); },
+                [&](std::int32_t slot, std::int32_t value, std::int32_t head) {
+                  if (value == check_.used + 1 && uncounted && uncounted->prev_index == head &&
+                      uncounted->key_hash >= 0 && uncounted->key_hash % slots_ == slot) {
+                    return;
+                  }
+                  if (check_.cut_off > 0 && value > check_.used && value <= check_.used + check_.cut_off)
+                    return;
+                  report(kIndexSlot, format::index_slot_position(slot), kIndexSlotSize,
+                         fmt::format("slot {} leads to {} instead of {}", slot, named(value), named(head)));
+                });
+    check_slot_count(play.filled_slots(), play.anything_unknown());
   }
 
   struct Sequence {
@@ -557,9 +551,7 @@ class FileCheck {
       check_.lost.push_back({std::max<std::int64_t>(sequence.previous, 0), end, check_.cut_off});
   }
 
-  void bad_link(std::int64_t number) {
-    const auto found = entry(number);
-    const std::int32_t prev = found ? found->prev_index : 0;
+  void bad_link(std::int64_t number, std::int32_t prev) {
     const std::string_view how = prev == number ? "to itself"
                                  : prev > number && prev <= check_.used
                                      ? "forward: a cycle, or another slot's chain"
@@ -623,7 +615,7 @@ class FileCheck {
   // visit(slot, value) for every slot; false when reading failed.
   template <class Visit>
   bool slots(const Visit& visit) {
-    block_.resize(static_cast<std::size_t>(kBlock));
+    block_.resize(static_cast<std::size_t>(std::min(kBlock, slots_ * kIndexSlotSize)));
     constexpr std::int64_t kSlots = kBlock / kIndexSlotSize;
     for (std::int64_t slot = 0; slot < slots_; slot += kSlots) {
       const std::int64_t count = std::min(kSlots, slots_ - slot);
@@ -638,7 +630,8 @@ class FileCheck {
   // visit(number, bytes) for entries [from, to) until it says false; false when reading failed.
   template <class Visit>
   bool entries(std::int64_t from, std::int64_t to, const Visit& visit) {
-    std::vector<std::byte> block(static_cast<std::size_t>(kBlock));
+    std::vector<std::byte> block(
+        static_cast<std::size_t>(std::min(kBlock, std::max<std::int64_t>(to - from, 0) * kIndexEntrySize)));
     constexpr std::int64_t kEntries = kBlock / kIndexEntrySize;
     for (std::int64_t number = from; number < to; number += kEntries) {
       const std::int64_t count = std::min(kEntries, to - number);

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libstore/base/error.h"
@@ -142,8 +143,9 @@ struct IndexFileEvidence {
     std::int64_t timestamp = 0;  // of its record
   };
   std::size_t file = 0;
-  std::optional<End> first;   // entry 1
-  std::optional<End> before;  // the last but one
+  std::optional<End> first;          // entry 1
+  std::int32_t first_time_diff = 0;  // as stored
+  std::optional<End> before;         // the last but one
   std::optional<End> last;
   std::int64_t times_compared = 0;
   std::int64_t times_wrong = 0;
@@ -157,6 +159,8 @@ struct IndexMatchReport {
   std::vector<DanglingIndexEntry> dangling;
   std::vector<MissingIndexRun> missing;
   std::vector<IndexFileEvidence> evidence;
+  // (file, entry) of entries that the part before owns by their place, and whose record lies in this one.
+  std::vector<std::pair<std::size_t, std::int64_t>> claimed;
   std::int64_t keys = 0;        // expected
   std::int64_t matched = 0;     // found
   std::int64_t duplicates = 0;  // keys that are there twice: a start dispatches the last record again
