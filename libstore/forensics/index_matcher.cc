@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -152,16 +153,24 @@ class Lane {
     const std::int64_t lowest = bounded ? check.header.begin_phy_offset : 0;
     const std::int64_t highest = bounded ? std::max(check.header.end_phy_offset, check.last_guide)
                                          : std::numeric_limits<std::int64_t>::max();
+    const std::size_t before = items_.size();
+    items_.resize(before + static_cast<std::size_t>(whole));
+    Item* out = items_.data() + before;
     for (std::int64_t i = 0; i < whole; ++i) {
       const std::int64_t number = next_number_ + i;
       if (!check.damaged.empty() && is_damaged(check, number)) continue;
       const IndexEntry entry = IndexEntry::load(bytes.data() + i * kIndexEntrySize);
       const bool outside = entry.phy_offset < lowest || entry.phy_offset > highest;
-      items_.push_back({entry.phy_offset, entry.key_hash, entry.time_diff_seconds,
-                        static_cast<std::int32_t>(number), static_cast<std::uint32_t>(index) & 0x3FFFFFFFU,
-                        outside ? 1U : 0U, 0U});
-      if (outside) any_outside_ = true;
+      *out++ = {entry.phy_offset,
+                entry.key_hash,
+                entry.time_diff_seconds,
+                static_cast<std::int32_t>(number),
+                static_cast<std::uint32_t>(index) & 0x3FFFFFFFU,
+                outside ? 1U : 0U,
+                0U};
+      any_outside_ |= outside;
     }
+    items_.resize(static_cast<std::size_t>(out - items_.data()));
     // A file that shrank since it was checked ends here.
     next_number_ = whole < count ? check.used + 1 : next_number_ + count;
   }
@@ -241,11 +250,12 @@ class IndexMatcher::Impl {
       : checks_(checks), from_(from), to_(to) {
     report_.from = from;
     report_.to = to;
-    begins_.assign(checks.size(), kUnknownTime);
+    states_.resize(checks.size());
     evidence_.resize(checks.size());
     for (std::size_t i = 0; i < checks.size(); ++i) {
       evidence_[i].file = i;
-      if (!reported(checks[i], kIndexTimes)) begins_[i] = checks[i].header.begin_timestamp;
+      if (!reported(checks[i], kIndexTimes)) states_[i].begin = checks[i].header.begin_timestamp;
+      states_[i].last_but_one = static_cast<std::int32_t>(checks[i].used - 1);
     }
     collect_lost();
     build_lanes(files);
@@ -306,6 +316,7 @@ class IndexMatcher::Impl {
     for (const Missing& one : missing_) flush(one);
     missing_.clear();
     for (IndexFileEvidence& one : evidence_) {
+      one.times_compared = states_[one.file].times_compared;
       if (one.first || one.before || one.last || one.times_compared > 0)
         report_.evidence.push_back(std::move(one));
     }
@@ -313,6 +324,11 @@ class IndexMatcher::Impl {
   }
 
  private:
+  struct FileState {                    // what is asked for every entry
+    std::int64_t begin = kUnknownTime;  // what its entries' times count from
+    std::int64_t times_compared = 0;
+    std::int32_t last_but_one = 0;
+  };
   struct Stray {  // an entry that no record has claimed yet
     Item item;
     std::int64_t seen_at;  // records_ when it was met
@@ -335,9 +351,8 @@ class IndexMatcher::Impl {
     for (std::size_t i = 0; i < checks_.size(); ++i) {
       if (checks_[i].readable && checks_[i].used > 0 && !checks_[i].guides.empty()) order.push_back(i);
     }
-    std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
-      return std::pair(checks_[a].guides.front(), checks_[a].last_guide) <
-             std::pair(checks_[b].guides.front(), checks_[b].last_guide);
+    std::ranges::sort(order, {}, [&](std::size_t i) {
+      return std::tuple(checks_[i].guides.front(), checks_[i].last_guide, i);
     });
     for (const std::size_t file : order) {
       const auto fits = std::ranges::find_if(
@@ -441,35 +456,47 @@ class IndexMatcher::Impl {
 
   // The entry belongs to this record: compares its time, and keeps what the header must say.
   void note_ends(const Item& item, std::int64_t offset, std::int64_t timestamp) {
+    FileState& file = states_[item.file];
+    if (item.number == 1 || item.number >= file.last_but_one) return note_end(item, offset, timestamp);
+    if (file.begin == kUnknownTime) return;
+    ++file.times_compared;
+    // Without a division, but for clock steps and damage.
+    const std::int64_t rest = timestamp - file.begin - item.time_diff * std::int64_t{1000};
+    if (rest >= 0 && rest < 1000) return;
+    if (item.time_diff != format::index_time_diff(file.begin, timestamp)) wrong_time(item, timestamp);
+  }
+
+  void note_end(const Item& item, std::int64_t offset, std::int64_t timestamp) {
     IndexFileEvidence& evidence = evidence_[item.file];
-    const std::int64_t used = checks_[item.file].used;
+    FileState& file = states_[item.file];
     if (item.number == 1) {
       // Its own time counts from the end of the file before.
       evidence.first = IndexFileEvidence::End{offset, timestamp};
       evidence.first_time_diff = item.time_diff;
-      begins_[item.file] = timestamp;
-    } else if (const std::int64_t begin = begins_[item.file]; begin != kUnknownTime) {
-      ++evidence.times_compared;
-      if (item.time_diff != format::index_time_diff(begin, timestamp)) wrong_time(evidence, item, timestamp);
+      file.begin = timestamp;
+    } else if (file.begin != kUnknownTime) {
+      ++file.times_compared;
+      if (item.time_diff != format::index_time_diff(file.begin, timestamp)) wrong_time(item, timestamp);
     }
-    if (item.number + 1 >= used) {
-      (item.number == used ? evidence.last : evidence.before) = IndexFileEvidence::End{offset, timestamp};
+    if (item.number < file.last_but_one) return;
+    (item.number > file.last_but_one ? evidence.last : evidence.before) =
+        IndexFileEvidence::End{offset, timestamp};
+  }
+
+  void wrong_time(const Item& item, std::int64_t timestamp) {
+    IndexFileEvidence& evidence = evidence_[item.file];
+    ++evidence.times_wrong;
+    if (evidence.wrong_times.size() < kMaxWrongTimes) {
+      evidence.wrong_times.push_back({item.number, item.time_diff, timestamp});
     }
   }
 
   // Whether an entry can be one of a record of this time: users repeat their keys, but hardly at the same
   // second.
   [[nodiscard]] bool time_fits(const Item& item, std::int64_t timestamp) const {
-    const std::int64_t begin = begins_[item.file];
+    const std::int64_t begin = states_[item.file].begin;
     return item.number == 1 || begin == kUnknownTime ||
            item.time_diff == format::index_time_diff(begin, timestamp);
-  }
-
-  static void wrong_time(IndexFileEvidence& evidence, const Item& item, std::int64_t timestamp) {
-    ++evidence.times_wrong;
-    if (evidence.wrong_times.size() < kMaxWrongTimes) {
-      evidence.wrong_times.push_back({item.number, item.time_diff, timestamp});
-    }
   }
 
   void remember(std::int64_t offset, std::int32_t hash) {
@@ -617,7 +644,7 @@ class IndexMatcher::Impl {
   std::int64_t to_;
   IndexMatchReport report_;
   std::vector<Lane> lanes_;
-  std::vector<std::int64_t> begins_;  // by file: what its entries' times count from
+  std::vector<FileState> states_;  // by file
   std::vector<IndexFileEvidence> evidence_;
   std::vector<LostIndexKeys> lost_;
   std::deque<Stray> strays_;

@@ -113,7 +113,7 @@ class Worker {
     report_.min_store_timestamp = std::numeric_limits<std::int64_t>::max();
     const auto opened = files_.open(log.file->path);
     if (!opened) {
-      report_.damage.push_back({0, log.file->size, scan::GapLook::unreadable, false, false, 0});
+      report_.damage.push_back({LogDamage::Kind::gap, 0, log.file->size, scan::GapLook::unreadable, 0});
       return std::move(report_);
     }
     if (options_.index && log.duplicate_of == nullptr) {
@@ -150,7 +150,7 @@ class Worker {
       case scan::LogItemKind::blank: report_.ends_in_blank = true; break;
       case scan::LogItemKind::unwritten: report_.unwritten_from = item.position; break;
       case scan::LogItemKind::gap:
-        add_damage({item.position, item.length, item.look, false, false, item.stale_records});
+        add_damage({LogDamage::Kind::gap, item.position, item.length, item.look, item.stale_records});
         break;
     }
   }
@@ -159,10 +159,11 @@ class Worker {
   void add_damage(const LogDamage& damage) {
     if (!report_.damage.empty()) {
       LogDamage& last = report_.damage.back();
-      if (last.position + last.length == damage.position && (last.body_crc != damage.body_crc)) {
+      const bool gap_meets_record = (last.kind == LogDamage::Kind::gap) != (damage.kind == LogDamage::Kind::gap);
+      if (last.position + last.length == damage.position && gap_meets_record) {
+        last.kind = LogDamage::Kind::gap;
         last.length += damage.length;
         last.records += damage.records;
-        last.body_crc = last.property_crc = false;
         last.look = scan::GapLook::damaged;
         return;
       }
@@ -193,25 +194,33 @@ class Worker {
     if (message.physical_offset != log_offset) {
       keep(report_.own_offsets, {item.position, item.length, message.physical_offset});
     }
-    if (options_.checksums) {
-      const bool body = message.body_crc_matches();
-      const bool properties = message.check_property_crc(item.bytes) != MessageView::PropertyCrc::differs;
-      if (!body || !properties) {
-        add_damage({item.position, item.length, scan::GapLook::damaged, !body, body && !properties, 1});
-      }
-    }
     if (!options_.cross_check && !matcher_) return;
+    const bool torn = has_zero(message.topic) || has_zero(message.properties);
+    if (const auto kind = torn ? std::optional(LogDamage::Kind::zeroed_text) : wrong_checksum(item)) {
+      add_damage({*kind, item.position, item.length, scan::GapLook::damaged, 1});
+    }
     const format::StoreProperties properties = format::store_properties(message.properties);
     QueueLane& lane = lane_of(message.topic, message.queue_id);
     if (options_.cross_check && format::enters_consume_queue(message.sys_flag)) {
-      const auto tags = expected_tags(lane, message, properties);
+      const auto tags = torn ? std::nullopt : std::optional(expected_tags(lane, message, properties));
       cross_check(lane, message.queue_offset, log_offset, message, tags);
       if (properties.multi_queue_offset) multi_dispatch(message, properties, log_offset, tags);
     }
-    if (matcher_ && format::enters_index(message.sys_flag)) {
+    if (matcher_ && !torn && format::enters_index(message.sys_flag)) {
       matcher_->expect(log_offset, message.store_timestamp, lane.topic_hash, properties.uniq_key,
                        properties.keys.value_or(""));
     }
+  }
+
+  [[nodiscard]] static bool has_zero(std::string_view text) {
+    return !text.empty() && std::memchr(text.data(), 0, text.size()) != nullptr;
+  }
+
+  [[nodiscard]] std::optional<LogDamage::Kind> wrong_checksum(const scan::LogItem& item) const {
+    if (!options_.checksums) return std::nullopt;
+    if (!item.message.body_crc_matches()) return LogDamage::Kind::body_crc;
+    if (item.message.check_property_crc(item.bytes) == MessageView::PropertyCrc::differs) return LogDamage::Kind::property_crc;
+    return std::nullopt;
   }
 
   [[nodiscard]] std::int64_t expected_tags(const QueueLane& lane, const MessageView& message,
@@ -223,8 +232,9 @@ class Worker {
     return code ? *code : 0;
   }
 
+  // `tags` is absent where the record's own text cannot be trusted.
   void cross_check(QueueLane& lane, std::int64_t queue_offset, std::int64_t log_offset, const MessageView& message,
-                   std::int64_t tags) {
+                   std::optional<std::int64_t> tags) {
     if (queue_offset == 0 && lane.state != nullptr) lane.state->note_generation(log_offset);
     std::optional<UnitNumber> number = queue_offset;
     if (lane.state == nullptr) {
@@ -239,8 +249,8 @@ class Worker {
       return;
     }
     confirm(lane, *number);
-    if (unit.tags_code != tags && !tags_fit(lane, unit.tags_code, tags, message)) {
-      keep(report_.tags, {lane.state, *number, unit.tags_code, tags});
+    if (tags && unit.tags_code != *tags && !tags_fit(lane, unit.tags_code, *tags, message)) {
+      keep(report_.tags, {lane.state, *number, unit.tags_code, *tags});
     }
   }
 
@@ -260,7 +270,7 @@ class Worker {
 
   // INNER_MULTI_DISPATCH names further queues, INNER_MULTI_QUEUE_OFFSET the record's offset in each (MultiDispatch).
   void multi_dispatch(const MessageView& message, const format::StoreProperties& properties, std::int64_t log_offset,
-                      std::int64_t tags) {
+                      std::optional<std::int64_t> tags) {
     if (!properties.multi_dispatch) return;
     std::string_view names = *properties.multi_dispatch;
     std::string_view offsets = *properties.multi_queue_offset;

@@ -25,14 +25,19 @@ struct LogFile {
   const scan::MappedFile* duplicate_of = nullptr;
 };
 
-// Bytes of the log that are damaged: a gap, or a record whose checksum does not match.
+// Bytes of the log that are damaged: a gap, or a record that is not what was written.
 struct LogDamage {
+  enum class Kind {
+    gap,
+    body_crc,      // the body does not match its checksum
+    property_crc,  // the record does not match its __CRC32# property
+    zeroed_text,   // zero bytes in topic or properties, which no writer puts there and no body CRC covers
+  };
+  Kind kind = Kind::gap;
   std::int64_t position = 0;  // in the file
   std::int64_t length = 0;
   scan::GapLook look = scan::GapLook::damaged;
-  bool body_crc = false;
-  bool property_crc = false;
-  std::int64_t records = 0;  // whole records in it (bad checksums, stale ones)
+  std::int64_t records = 0;  // whole records in it
 };
 
 struct FieldDamage {  // a record whose PHYSICALOFFSET is not where it lies

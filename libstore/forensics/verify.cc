@@ -34,6 +34,7 @@ std::vector<LogFileReport> quick_log_pass(VerifyContext& context, const std::vec
       options.cross_check = false;
       options.cancelled = context.options.cancelled;
       options.progress = context.options.progress;
+      context.summary.bytes_expected += log[i].file->size;
       reports[i] = std::move(run_log_pass(context.files, context.survey, {log[i]}, *context.queues, {}, options).front());
     } else {
       reports[i].records = log[i].has_records ? 1 : 0;
@@ -137,10 +138,7 @@ std::string_view to_string(Severity severity) {
 
 std::int64_t verify_bytes_expected(const scan::StoreSurvey& survey, VerifyLevel level) {
   std::int64_t bytes = state_bytes(survey);
-  if (level == VerifyLevel::quick) {
-    const auto& log = survey.commit_log.files;
-    return bytes + (log.empty() ? 0 : log.back().size);
-  }
+  if (level == VerifyLevel::quick) return bytes;  // and the log's last file, once it is known which that is
   bytes += survey.commit_log_bytes();
   for (const scan::Queue& queue : survey.queues) {
     for (const scan::MappedFile& file : queue.files.files) bytes += file.size;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -41,8 +42,13 @@ class ChainPlay {
   ChainPlay(std::int64_t slots, Lookup lookup)
       : slots_(slots), heads_(static_cast<std::size_t>(slots), 0), lookup_(std::move(lookup)) {}
 
+  // The table is larger than the near caches: tells it which slot will be asked for soon.
+  void expect(std::int32_t hash) const {
+    if (hash >= 0) __builtin_prefetch(&heads_[static_cast<std::size_t>(slot_of(hash))], 1);
+  }
+
   void entry(std::int32_t number, std::int32_t hash, std::int32_t prev) {
-    const auto slot = static_cast<std::int32_t>(hash % slots_);
+    const std::int32_t slot = slot_of(hash);
     std::int32_t& head = heads_[static_cast<std::size_t>(slot)];
     if (prev != head && !(prev > head && prev < number && is_unknown(prev))) {
       links_.emplace(number, dispute(slot, head, prev));
@@ -111,6 +117,11 @@ class ChainPlay {
     std::int32_t follows = 0;  // the value, if it would fit that this entry of another slot belongs here
   };
 
+  // 32-bit division: half the price of a 64-bit one, and neither side is negative.
+  [[nodiscard]] std::int32_t slot_of(std::int32_t hash) const {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(hash) % static_cast<std::uint32_t>(slots_));
+  }
+
   [[nodiscard]] Dispute dispute(std::int32_t slot, std::int32_t head, std::int32_t value) const {
     Dispute found{head, value, 0, 0};
     if (links_.size() + wrong_slots_.size() >= kMaxDisputes) return found;  // too much to look at each
@@ -157,7 +168,8 @@ class FileCheck {
 
   IndexFileCheck run() && {
     look();
-    std::ranges::stable_sort(check_.findings, {}, &Finding::offset);
+    std::ranges::sort(check_.findings, {},
+                      [](const Finding& f) { return std::tuple(f.offset, f.length, f.code); });
     std::ranges::sort(check_.flagged);
     check_.flagged.erase(std::unique(check_.flagged.begin(), check_.flagged.end()), check_.flagged.end());
     return std::move(check_);
@@ -322,10 +334,13 @@ class FileCheck {
 
   std::optional<std::int64_t> first_empty(std::int64_t from, std::int64_t to) {
     std::int64_t found = to;
-    const bool read_all = entries(from, to, [&](std::int64_t number, const std::byte* at) {
-      if (!all_zero(at)) return true;
-      found = number;
-      return false;
+    const bool read_all = entry_blocks(from, to, [&](std::int64_t first, std::span<const std::byte> bytes) {
+      for (std::size_t at = 0; at < bytes.size(); at += kEntry, ++first) {
+        if (!all_zero(bytes.data() + at)) continue;
+        found = first;
+        return false;
+      }
+      return true;
     });
     if (!read_all) return std::nullopt;
     return found;
@@ -435,10 +450,17 @@ class FileCheck {
       return number >= 1 && number <= check_.used ? entry(number) : std::nullopt;
     });
     Sequence sequence;
-    const bool played = entries(1, check_.used + 1, [&](std::int64_t number, const std::byte* at) {
-      one_entry(number, IndexEntry::load(at), play, sequence);
-      return true;
-    });
+    constexpr std::int64_t kAhead = 24;
+    const bool played =
+        entry_blocks(1, check_.used + 1, [&](std::int64_t first, std::span<const std::byte> bytes) {
+          const auto count = static_cast<std::int64_t>(bytes.size() / kEntry);
+          for (std::int64_t i = 0; i < count; ++i) {
+            const std::byte* at = bytes.data() + i * kIndexEntrySize;
+            if (i + kAhead < count) play.expect(load_be<std::int32_t>(at + kAhead * kIndexEntrySize));
+            one_entry(first + i, IndexEntry::load(at), play, sequence);
+          }
+          return true;
+        });
     if (!played) return;
     close_sequence(sequence);
     std::optional<IndexEntry> uncounted;
@@ -627,9 +649,10 @@ class FileCheck {
     return true;
   }
 
-  // visit(number, bytes) for entries [from, to) until it says false; false when reading failed.
+  // visit(first number, bytes of whole entries) for blocks of entries [from, to) until it says false; false
+  // when reading failed.
   template <class Visit>
-  bool entries(std::int64_t from, std::int64_t to, const Visit& visit) {
+  bool entry_blocks(std::int64_t from, std::int64_t to, const Visit& visit) {
     std::vector<std::byte> block(
         static_cast<std::size_t>(std::min(kBlock, std::max<std::int64_t>(to - from, 0) * kIndexEntrySize)));
     constexpr std::int64_t kEntries = kBlock / kIndexEntrySize;
@@ -637,9 +660,7 @@ class FileCheck {
       const std::int64_t count = std::min(kEntries, to - number);
       const std::span<std::byte> bytes(block.data(), static_cast<std::size_t>(count * kIndexEntrySize));
       if (!read(position(number), bytes)) return false;
-      for (std::int64_t i = 0; i < count; ++i) {
-        if (!visit(number + i, bytes.data() + i * kIndexEntrySize)) return true;
-      }
+      if (!visit(number, std::span<const std::byte>(bytes))) return true;
     }
     return true;
   }

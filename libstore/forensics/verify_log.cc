@@ -65,9 +65,11 @@ class LogJudge {
     if (wound.damage.look == scan::GapLook::unreadable) {
       context_.summary.read_errors = true;
       add("CL-UNREADABLE", Severity::loss, wound, length, "could not be read: copy the disk before you do anything else");
-    } else if (wound.damage.body_crc) {
+    } else if (wound.damage.kind == LogDamage::Kind::zeroed_text) {
+      add("CL-DAMAGED", Severity::loss, wound, length, "zero bytes in the record's topic or properties: part of it was never written");
+    } else if (wound.damage.kind == LogDamage::Kind::body_crc) {
       add("CL-BODY-CRC", Severity::loss, wound, length, "the body does not match its CRC; a stock broker delivers it all the same");
-    } else if (wound.damage.property_crc) {
+    } else if (wound.damage.kind == LogDamage::Kind::property_crc) {
       add("CL-PROPERTY-CRC", Severity::loss, wound, length, "the record does not match its __CRC32# property");
     } else if (wound.damage.look == scan::GapLook::stale && !evident) {
       if (!context_.at_least(VerifyLevel::paranoid)) return;

@@ -112,6 +112,10 @@ void verify_config(VerifyContext& context) {
       what += fmt::format("; its .bak: {}. A stock broker starts without it", loaded.bak_problem);
     }
     context.add(pair.main == nullptr ? "CF-MISSING" : "CF-UNREADABLE", Severity::degraded, shown, 0, size, std::move(what));
+    if (pair.backup != nullptr && !loaded.bak_problem.empty()) {
+      context.add("CF-UNREADABLE", Severity::degraded, pair.backup->shown, 0, std::max<std::int64_t>(pair.backup->size, 1),
+                  loaded.bak_problem);
+    }
   }
 }
 
