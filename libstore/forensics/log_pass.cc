@@ -202,7 +202,8 @@ class Worker {
     const format::StoreProperties properties = format::store_properties(message.properties);
     QueueLane& lane = lane_of(message.topic, message.queue_id);
     if (options_.cross_check && format::enters_consume_queue(message.sys_flag)) {
-      const auto tags = torn ? std::nullopt : std::optional(expected_tags(lane, message, properties));
+      std::optional<std::int64_t> tags;
+      if (!torn) tags = expected_tags(lane, message, properties);
       cross_check(lane, message.queue_offset, log_offset, message, tags);
       if (properties.multi_queue_offset) multi_dispatch(message, properties, log_offset, tags);
     }
