@@ -5,16 +5,24 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/install_dependencies.sh tests
-build() { cmake --preset "$1" >/dev/null && cmake --build --preset "$1" --parallel 2 | tail -n 1; }
+case ${1:-} in "" | --full) ;; *) echo "usage: test.sh [--full]" >&2; exit 16 ;; esac
+build() {
+  cmake --preset "$1" >/dev/null
+  cmake --build --preset "$1" --parallel 2 >"build/$1.log" 2>&1 || { grep -v '^\[' "build/$1.log" | tail -n 60 >&2; exit 1; }
+  tail -n 1 "build/$1.log"
+}
 run() { ctest --preset "$1" --parallel 2 "${@:2}"; }
 if [ "${1:-}" = --full ]; then
   echo "== clang, address and undefined behaviour sanitizers"
-  build asan && run asan
+  build asan
+  run asan
   echo "== clang, thread sanitizer"
-  build tsan && run tsan -L 'threads|golden'
+  build tsan
+  run tsan -L 'threads|golden'
   echo "== fuzzers, ${FUZZ_SECONDS:-10} seconds each"
   build fuzz
   scripts/fuzz.sh "${FUZZ_SECONDS:-10}"
 fi
 echo "== g++"
-build dev && run dev
+build dev
+run dev
