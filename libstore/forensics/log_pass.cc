@@ -422,10 +422,11 @@ std::vector<LogFile> place_log_files(const io::ReadFileSystem& files, const scan
   }
   // Of several files with the same records the one with the right name is the log's, and one with records before
   // an empty one of the same name.
-  std::ranges::stable_sort(log, [](const LogFile& a, const LogFile& b) {
+  std::ranges::sort(log, [](const LogFile& a, const LogFile& b) {
     const bool a_misplaced = a.file->start != a.start;
     const bool b_misplaced = b.file->start != b.start;
-    return std::tuple(a.start, a_misplaced, !a.has_records) < std::tuple(b.start, b_misplaced, !b.has_records);
+    return std::tuple(a.start, a_misplaced, !a.has_records, a.file) <
+           std::tuple(b.start, b_misplaced, !b.has_records, b.file);  // all in one vector: the survey's order
   });
   for (std::size_t i = 1; i < log.size(); ++i) {
     const LogFile& first = log[i - 1];
