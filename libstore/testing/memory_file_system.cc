@@ -17,17 +17,25 @@ class OpenMemoryFile final : public io::ReadFile {
     for (const auto& [from, to] : file_.bad) {
       if (position < to && from < end) return os_error(EIO, "injected");
     }
-    const std::int64_t there = std::clamp<std::int64_t>(std::ssize(file_.bytes) - position, 0, std::ssize(out));
-    std::copy_n(file_.bytes.begin() + std::min(position, std::ssize(file_.bytes)), there, out.begin());
+    const std::int64_t there = std::clamp<std::int64_t>(data_end() + file_.hole - position, 0, std::ssize(out));
+    const std::int64_t data = std::clamp<std::int64_t>(data_end() - position, 0, there);
+    std::copy_n(file_.bytes.begin() + std::min(position, data_end()), data, out.begin());
+    std::fill(out.begin() + data, out.begin() + there, std::byte{0});
     return static_cast<std::size_t>(there);
   }
   std::int64_t size() const override {
-    return file_.size_when_opened >= 0 ? file_.size_when_opened : std::ssize(file_.bytes);
+    return file_.size_when_opened >= 0 ? file_.size_when_opened : data_end() + file_.hole;
   }
-  std::int64_t next_data(std::int64_t position) const override { return position; }
-  std::int64_t next_hole(std::int64_t) const override { return size(); }
+  std::int64_t next_data(std::int64_t position) const override {
+    return position < data_end() || file_.hole == 0 ? position : size();
+  }
+  std::int64_t next_hole(std::int64_t position) const override {
+    return file_.hole == 0 ? size() : std::max(position, data_end());
+  }
 
  private:
+  [[nodiscard]] std::int64_t data_end() const { return std::ssize(file_.bytes); }
+
   const MemoryFile& file_;
 };
 

@@ -16,6 +16,7 @@ struct MemoryFile {
   std::vector<std::byte> bytes;
   std::int64_t size_when_opened = -1;                          // larger than bytes: the file shrank under the reader
   std::vector<std::pair<std::int64_t, std::int64_t>> bad;      // [from, to) cannot be read (EIO)
+  std::int64_t hole = 0;                                       // bytes of a hole (zeros) behind `bytes`
 };
 
 class MemoryFileSystem final : public io::ReadFileSystem {
