@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "libstore/base/saturate.h"
 #include "libstore/bytes/big_endian.h"
 
 namespace rmq::forensics {
@@ -106,8 +107,8 @@ void IndexLookup::find_in(std::size_t file_index, std::int32_t hash, const TimeR
        ++steps) {
     const auto entry = index.entry(number);
     if (!entry || entry->time_diff_seconds < 0) return;
-    const std::int64_t time = header.begin_timestamp + entry->time_diff_seconds * kMsPerSecond;
-    const bool in_time = (!range.since_ms || time + kMsPerSecond > *range.since_ms) &&
+    const std::int64_t time = saturated_add(header.begin_timestamp, entry->time_diff_seconds * kMsPerSecond);
+    const bool in_time = (!range.since_ms || saturated_add(time, kMsPerSecond) > *range.since_ms) &&
                          (!range.until_ms || time < *range.until_ms);
     if (entry->key_hash == hash && in_time) {
       hits.push_back({survey_.index_files[file_index].name, number, entry->phy_offset, time});

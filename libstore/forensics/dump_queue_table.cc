@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "libstore/base/saturate.h"
 #include "libstore/forensics/dump_record.h"
 #include "libstore/format/consume_queue_ext_unit.h"
 
@@ -222,7 +223,7 @@ QueueBounds DumpQueueTable::find_bounds(State& state) {
   const auto last = last_unit(state, bounds.end_position);
   if (first && last) {
     bounds.min_offset = first->queue_offset;
-    bounds.max_offset = last->queue_offset + last->batch_size;
+    bounds.max_offset = saturated_add(last->queue_offset, last->batch_size);
   }
   return bounds;
 }
@@ -304,7 +305,7 @@ void DumpQueueTable::find_minimum(State& state, QueueBounds& bounds) {
 std::optional<std::int64_t> DumpQueueTable::find_batch(State& state, const QueueBounds& bounds,
                                                        std::int64_t queue_offset) {
   const auto holds = [&](const QueueUnit& unit) {
-    return unit.queue_offset <= queue_offset && queue_offset < unit.queue_offset + unit.batch_size;
+    return unit.queue_offset <= queue_offset && queue_offset < saturated_add(unit.queue_offset, unit.batch_size);
   };
   for (std::int64_t position = state.last_batch_position;
        state.last_batch_position >= 0 && position <= state.last_batch_position + 2 * state.unit_size;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "libstore/forensics/dump.h"
+#include "libstore/base/saturate.h"
 #include "libstore/forensics/dump_json.h"
 #include "libstore/forensics/dump_output.h"
 #include "libstore/forensics/dump_text.h"
@@ -111,14 +112,14 @@ class QueueDump {
   [[nodiscard]] bool selected(const QueueUnit& unit) const {
     const RecordFilter& f = options_.filter;
     return (!f.from || unit.commit_log_offset >= *f.from) && (!f.to || unit.commit_log_offset < *f.to) &&
-           (!f.queue_from || unit.queue_offset + unit.batch_size > *f.queue_from) &&
+           (!f.queue_from || saturated_add(unit.queue_offset, unit.batch_size) > *f.queue_from) &&
            (!f.queue_to || unit.queue_offset < *f.queue_to);
   }
 
   bool print(const scan::Queue& queue, const QueueUnit& unit) {
     const bool batch = queue.kind == scan::QueueKind::batch;
     const bool empty = unit.size <= 0;
-    const bool dangling = !empty && !unit.pre_blank && unit.commit_log_offset + unit.size > log_end();
+    const bool dangling = !empty && !unit.pre_blank && saturated_add(unit.commit_log_offset, unit.size) > log_end();
     const bool expired = !empty && !unit.pre_blank && unit.commit_log_offset < queues_.log_start();
     std::optional<DumpRecord> record;
     if (join_ && !empty && !unit.pre_blank) record = records_.read(unit.commit_log_offset);

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
+#include "libstore/base/saturate.h"
 #include "libstore/bytes/big_endian.h"
 #include "libstore/forensics/dump.h"
 #include "libstore/forensics/dump_json.h"
@@ -167,9 +169,9 @@ class StateDump {
       json_.field("masterFlushedOffset", checkpoint.master_flushed_offset);
       json_.field("confirmPhyOffset", checkpoint.confirm_phy_offset);
       if (last_.any) {
-        json_.field("physicLagMs", last_.store_timestamp - checkpoint.physic_msg_timestamp);
-        json_.field("logicsLagMs", last_.store_timestamp - checkpoint.logics_msg_timestamp);
-        json_.field("indexLagMs", last_.store_timestamp - checkpoint.index_msg_timestamp);
+        json_.field("physicLagMs", saturated_sub(last_.store_timestamp, checkpoint.physic_msg_timestamp));
+        json_.field("logicsLagMs", saturated_sub(last_.store_timestamp, checkpoint.logics_msg_timestamp));
+        json_.field("indexLagMs", saturated_sub(last_.store_timestamp, checkpoint.index_msg_timestamp));
       }
       end_json();
       return;
@@ -191,9 +193,9 @@ class StateDump {
     }
     time_.append(text, ms);
     if (last_.any) {
-      const std::int64_t lag = last_.store_timestamp - ms;
+      const std::int64_t lag = saturated_sub(last_.store_timestamp, ms);
       fmt::format_to(std::back_inserter(text), ", {:.3f} s {} the last message",
-                     static_cast<double>(lag < 0 ? -lag : lag) / 1000, lag < 0 ? "ahead of" : "behind");
+                     std::abs(static_cast<double>(lag)) / 1000, lag < 0 ? "ahead of" : "behind");
     }
     text += '\n';
   }

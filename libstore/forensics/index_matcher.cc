@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "libstore/base/saturate.h"
+
 #include "libstore/forensics/verify_index.h"
 
 namespace rmq::forensics {
@@ -461,7 +463,7 @@ class IndexMatcher::Impl {
     if (file.begin == kUnknownTime) return;
     ++file.times_compared;
     // Without a division, but for clock steps and damage.
-    const std::int64_t rest = timestamp - file.begin - item.time_diff * std::int64_t{1000};
+    const std::int64_t rest = saturated_sub(saturated_sub(timestamp, file.begin), item.time_diff * std::int64_t{1000});
     if (rest >= 0 && rest < 1000) return;
     if (item.time_diff != format::index_time_diff(file.begin, timestamp)) wrong_time(item, timestamp);
   }

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "libstore/base/parallel.h"
+#include "libstore/base/saturate.h"
 #include "libstore/bytes/java_string.h"
 #include "libstore/format/consume_queue_ext_unit.h"
 #include "libstore/format/message_properties.h"
@@ -259,7 +260,7 @@ class Worker {
   [[nodiscard]] bool tags_fit(QueueLane& lane, std::int64_t found, std::int64_t expected, const MessageView& message) {
     if (lane.schedule && !levels_known_) {
       // A delivery time; without broker.conf the delay levels are unknown, but they are whole seconds.
-      const std::int64_t delay = found - message.store_timestamp;
+      const std::int64_t delay = saturated_sub(found, message.store_timestamp);
       constexpr std::int64_t kLongestDelay = 400LL * 24 * 3600 * 1000;
       if (delay > 0 && delay <= kLongestDelay && delay % 1000 == 0) return true;
     }
@@ -304,7 +305,7 @@ class Worker {
 
   void unconfirmed(QueueLane& lane, std::int64_t queue_offset, std::int64_t log_offset) {
     RecordRun& run = lane.unconfirmed;
-    if (run.count == 0 || run.queue_offset + run.count != queue_offset) {
+    if (run.count == 0 || saturated_add(run.queue_offset, run.count) != queue_offset) {
       flush_unconfirmed(lane);
       run.queue_offset = queue_offset;
       run.first_offset = log_offset;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "libstore/base/parallel.h"
+#include "libstore/forensics/fault_recorder.h"
 #include "libstore/forensics/finding_table.h"
 #include "libstore/forensics/verify_context.h"
 #include "libstore/preflight/preflight.h"
@@ -146,8 +147,9 @@ std::int64_t verify_bytes_expected(const scan::StoreSurvey& survey, VerifyLevel 
   return bytes;
 }
 
-VerifySummary run_verify(const io::ReadFileSystem& files, const scan::StoreSurvey& survey, const VerifyOptions& options,
-                         const FindingSink& sink) {
+VerifySummary run_verify(const io::ReadFileSystem& store_files, const scan::StoreSurvey& survey,
+                         const VerifyOptions& options, const FindingSink& sink) {
+  const FaultRecorder files(store_files);
   VerifyContext context{files, survey, options, {}, {}, {}, {}, {}, {}, false, {}};
   VerifySummary& summary = context.summary;
   summary.bytes_expected = verify_bytes_expected(survey, options.level);
@@ -159,6 +161,8 @@ VerifySummary run_verify(const io::ReadFileSystem& files, const scan::StoreSurve
   if (!context.cancelled()) verify_state(context);
   if (!context.cancelled() && context.at_least(VerifyLevel::normal)) forgive_what_recovery_mends(context);
   summary.cancelled = context.cancelled();
+  summary.faults = files.faults();
+  summary.read_errors = summary.read_errors || !summary.faults.empty();
   for (const Finding& finding : context.findings) {
     if (options.wanted && !options.wanted(finding.code)) continue;
     ++summary.findings[std::string(finding.code)];

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "libstore/forensics/finding.h"
 #include "libstore/io/read_file_system.h"
@@ -38,6 +39,7 @@ struct VerifySummary {
   Severity worst = Severity::benign;
   bool unclean_stop = false;  // the abort file is there
   bool read_errors = false;
+  std::vector<std::string> faults;  // which files could not be read, and why: the first of them
   bool cancelled = false;
 };
 

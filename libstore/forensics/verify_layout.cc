@@ -10,6 +10,8 @@
 namespace rmq::forensics {
 namespace {
 
+constexpr std::int64_t kManyFiles = 1000;
+
 void check_log_files(VerifyContext& context, const std::vector<LogFile>& log) {
   const auto& set = context.survey.commit_log;
   for (const scan::StoreFile& stray : set.strays) {
@@ -69,11 +71,16 @@ void check_queue(VerifyContext& context, const scan::Queue& queue) {
                                      files[i].size, size)));
     }
     if (i == 0 || size <= 0) continue;
-    for (std::int64_t start = files[i - 1].start + size; start < files[i].start; start += size) {
+    const std::int64_t missing = (files[i].start - files[i - 1].start - 1) / size;
+    // A name that is far off is one finding.
+    const std::int64_t each = missing > kManyFiles ? missing : 1;
+    for (std::int64_t start = files[i - 1].start + size; start < files[i].start; start += each * size) {
       const std::string name = queue.directory + "/" + format::mapped_file_name(start);
       locate(context.add("CQ-MISSING-FILE", Severity::hidden, name, 0, size,
-                         "missing between its neighbours: the messages of its queue offsets cannot be found"));
-      if (context.findings.size() > 100'000) return;  // a name that is far off: enough is said
+                         each == 1 ? "missing between its neighbours: the messages of its queue offsets cannot be found"
+                                   : fmt::format("missing, as all {} files between its neighbours: the messages of their "
+                                                 "queue offsets cannot be found, or {} has a wrong name",
+                                                 missing, files[i].shown)));
     }
   }
 }

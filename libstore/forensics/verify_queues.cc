@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "libstore/base/parallel.h"
+#include "libstore/base/saturate.h"
 #include "libstore/format/mapped_file_name.h"
 #include "libstore/forensics/verify_context.h"
 
@@ -179,7 +180,7 @@ class QueueJudge {
     const auto after = std::ranges::upper_bound(found->second, queue_offset, {}, &RecordRun::queue_offset);
     if (after == found->second.begin()) return false;
     const RecordRun& run = **std::prev(after);
-    return queue_offset < run.queue_offset + run.count;
+    return queue_offset < saturated_add(run.queue_offset, run.count);
   }
 
   // ---- units
@@ -282,7 +283,7 @@ class QueueJudge {
     bool contiguous = false;
     for (const auto& [state, unit] : behind_) {
       contiguous = contiguous || unit.entry.commit_log_offset == log_.end();
-      reach = std::max(reach, unit.entry.commit_log_offset + unit.entry.size);
+      reach = std::max(reach, saturated_add(unit.entry.commit_log_offset, unit.entry.size));
     }
     constexpr std::int64_t kFarthest = std::int64_t{64} << 30;  // a wild offset proves no lost files
     const bool tail = (contiguous || behind_.size() >= kTailUnits) && log_.file_size() > 0 &&

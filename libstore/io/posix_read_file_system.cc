@@ -79,8 +79,16 @@ class PosixReadFileSystem final : public ReadFileSystem {
   }
 
   Result<std::vector<DirectoryEntry>> list(const std::string& directory) const override {
-    DIR* stream = ::opendir(directory.c_str());
-    if (stream == nullptr) return os_error(errno, "listing " + directory);
+    constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NONBLOCK;
+    int descriptor = ::open(directory.c_str(), kFlags | O_NOATIME);
+    if (descriptor < 0 && errno == EPERM) descriptor = ::open(directory.c_str(), kFlags);
+    if (descriptor < 0) return os_error(errno, "listing " + directory);
+    DIR* stream = ::fdopendir(descriptor);
+    if (stream == nullptr) {
+      const int fault = errno;
+      ::close(descriptor);
+      return os_error(fault, "listing " + directory);
+    }
     std::vector<DirectoryEntry> entries;
     errno = 0;
     while (const dirent* item = ::readdir(stream)) {

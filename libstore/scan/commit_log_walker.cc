@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "libstore/base/saturate.h"
 #include "libstore/bytes/big_endian.h"
 
 namespace rmq::scan {
@@ -273,7 +274,7 @@ CommitLogWalker::Search CommitLogWalker::resync(std::int64_t from) {
     const auto record = confirmed_record_at(place);
     if (!record) continue;
     // A header is covered by no checksum: one record with a wild store time must not make all that follow look old.
-    const std::int64_t older_by = last_store_timestamp_ - record->message.store_timestamp;
+    const std::int64_t older_by = saturated_sub(last_store_timestamp_, record->message.store_timestamp);
     if (older_by <= 0 || older_by > kLongestTruncation) {
       search.found = first_old.value_or(place - header_size_);
       search.stale_records = 0;
@@ -298,8 +299,9 @@ std::optional<std::int64_t> records_start(const io::ReadFile& file, std::int64_t
       const auto item = walker.next();
       if (!item || item->kind == LogItemKind::unwritten) break;
       if (item->kind != LogItemKind::record) continue;
-      ++votes[item->message.physical_offset - item->position];
       ++records;
+      const std::int64_t start = saturated_sub(item->message.physical_offset, item->position);
+      if (start >= 0 && start <= kLargestFileStart) ++votes[start];
     }
   };
   ask(false);

@@ -14,6 +14,9 @@
 
 namespace rmq::scan {
 
+// No log grows to an exabyte: an offset beyond it is damage, and sums of offsets and sizes stay in their type.
+inline constexpr std::int64_t kLargestFileStart = std::int64_t{1} << 60;
+
 enum class LogItemKind {
   record,     // a message; structure checked, checksums not
   blank,      // the filler that ends a full file: BLANK record and whatever lies behind it

@@ -11,6 +11,7 @@
 #include "libstore/format/consume_queue_entry.h"
 #include "libstore/format/index_file.h"
 #include "libstore/format/mapped_file_name.h"
+#include "libstore/scan/commit_log_walker.h"
 
 namespace rmq::scan {
 namespace {
@@ -21,6 +22,12 @@ using io::join_path;
 
 // Directories below the known ones are walked this deep, so that a strange tree cannot keep us busy for ever.
 constexpr int kMaxDepth = 4;
+
+// What a name of a mapped file says; beyond what any log reaches it is no offset.
+std::optional<std::int64_t> start_of(std::string_view name) {
+  const auto start = format::parse_mapped_file_name(name);
+  return start && *start <= kLargestFileStart ? start : std::nullopt;
+}
 
 class Surveyor {
  public:
@@ -111,7 +118,7 @@ class Surveyor {
     for (const DirectoryEntry& entry : *entries) {
       if (entry.kind == EntryKind::directory) continue;
       StoreFile file = store_file(directory, entry);
-      if (const auto start = format::parse_mapped_file_name(entry.name)) {
+      if (const auto start = start_of(entry.name)) {
         MappedFile mapped;
         static_cast<StoreFile&>(mapped) = std::move(file);
         mapped.start = *start;
@@ -360,7 +367,7 @@ class Surveyor {
       info.stamp = *stamp;
       survey_.index_files.push_back(info);
       survey_.index_directory_exists = true;
-    } else if (const auto start = format::parse_mapped_file_name(entry.name)) {
+    } else if (const auto start = start_of(entry.name)) {
       MappedFile mapped;
       static_cast<StoreFile&>(mapped) = file;
       mapped.start = *start;

@@ -3,9 +3,11 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 
@@ -47,6 +49,17 @@ def dump(*arguments, **options):
 
 def verify(*arguments, **options):
     return Run([Settings.verify, *arguments], **options)
+
+
+def wait_for_handlers(process):
+    """Returns once the command has made itself ready for signals: SIGUSR1 is caught."""
+    for _ in range(3000):
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+            caught = next(line for line in status if line.startswith("SigCgt:"))
+        if int(caught.split()[1], 16) & 1 << (signal.SIGUSR1 - 1):
+            return
+        time.sleep(0.01)
+    raise AssertionError("no signal handler was installed")
 
 
 def main():

@@ -2,10 +2,9 @@
 import os
 import signal
 import subprocess
-import time
 import unittest
 
-from harness import Run, Settings, dump, main, store, verify
+from harness import Run, Settings, dump, main, store, verify, wait_for_handlers
 
 WRONG_USE = 16
 
@@ -141,28 +140,17 @@ class Ends(unittest.TestCase):
         return subprocess.Popen([Settings.dump, "log", store("base"), "--json", "--max-rate", "1K"],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def wait_for_handlers(self, process):
-        # The handlers are in place when SIGUSR1 (bit 9) is caught.
-        for _ in range(1000):
-            with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
-                caught = next(line for line in status if line.startswith("SigCgt:"))
-            if int(caught.split()[1], 16) & 1 << (signal.SIGUSR1 - 1):
-                return
-            os.sched_yield()
-            time.sleep(0.01)
-        self.fail("no signal handler was installed")
-
     def test_interrupt(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             process = self.slow()
-            self.wait_for_handlers(process)
+            wait_for_handlers(process)
             process.send_signal(number)
             _, errors = process.communicate(timeout=60)
             self.assertEqual(process.returncode & 32, 32, errors)
 
     def test_progress_on_demand(self):
         process = self.slow()
-        self.wait_for_handlers(process)
+        wait_for_handlers(process)
         process.send_signal(signal.SIGUSR1)
         line = process.stderr.readline()
         self.assertRegex(line, rb"^rmq-dump: .* of .*%")

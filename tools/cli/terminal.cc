@@ -65,10 +65,18 @@ void install_signal_handlers() {
 bool stop_requested() { return stop_asked != 0; }
 
 bool StandardOutput::write(std::string_view text) {
+  bool held_up = false;  // the reader is slow: write(2) waited
+  bool stopping = false;
   while (!text.empty()) {
+    if (held_up && !stopping && stop_requested()) {
+      // No reader shall meet half a line: what was begun is finished, and nothing else is.
+      stopping = true;
+      text = text.substr(0, inside_line_ ? text.find('\n') + 1 : 0);
+      continue;
+    }
     const ssize_t done = ::write(STDOUT_FILENO, text.data(), text.size());
     if (done < 0 && errno == EINTR) {
-      if (stop_requested()) return false;
+      held_up = true;
       continue;
     }
     if (done < 0) {
@@ -76,9 +84,11 @@ bool StandardOutput::write(std::string_view text) {
       if (!broken_pipe_) fault_ = std::string("writing the output: ") + std::strerror(errno);
       return false;
     }
+    if (done > 0) inside_line_ = text[static_cast<std::size_t>(done) - 1] != '\n';
     text.remove_prefix(static_cast<std::size_t>(done));
+    held_up = true;
   }
-  return true;
+  return !stopping;
 }
 
 Progress::Progress(std::string program, When when, std::int64_t max_rate)

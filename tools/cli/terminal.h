@@ -30,6 +30,7 @@ class StandardOutput final : public forensics::ByteSink {
 
  private:
   bool broken_pipe_ = false;
+  bool inside_line_ = false;  // the last byte written ended no line
   std::string fault_;
 };
 

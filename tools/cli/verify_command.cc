@@ -1,5 +1,6 @@
 #include "tools/cli/verify_command.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -140,8 +141,17 @@ int verify(const Arguments& arguments, const CommonOptions& common, const scan::
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
   progress.finish();
   report.summary(summary, taken.count());
+  for (const std::string& fault : summary.faults) complain(kProgram, fault);
   if (!out.fault().empty()) complain(kProgram, out.fault());
   return exit_code(summary, out);
+}
+
+// A verdict on files that are being written would be one on no state that ever was.
+std::string live_sentence(const std::string& store, std::int32_t holder) {
+  const std::string who =
+      holder > 0 ? fmt::format("process {}", holder) : "a process that cannot be seen from here";
+  return fmt::format("{} is live: {} holds its lock; stop the broker first (rmq-dump reads beside it)", store,
+                     who);
 }
 
 Result<preflight::StockVersion> version_of(const Arguments& arguments) {
@@ -204,6 +214,10 @@ int run_verify_command(const std::vector<std::string>& tokens) {
       return fail(wrong_use("no such store: " + arguments->positionals().front()));
     }
     return fail(survey.error());
+  }
+  if (const auto holder = ask_lock_state(*survey).holder) {
+    complain(kProgram, live_sentence(arguments->positionals().front(), *holder));
+    return kExitRefused;
   }
   install_signal_handlers();
   return arguments->has("preflight") ? forecast(*arguments, *common, *survey)
