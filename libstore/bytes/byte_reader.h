@@ -39,6 +39,7 @@ class ByteReader {
   }
 
   [[nodiscard]] bool ok() const { return !failed_; }
+  [[nodiscard]] DecodeError error() const { return error_; }  // only when !ok()
   [[nodiscard]] std::size_t position() const { return at_; }
   [[nodiscard]] std::size_t remaining() const { return bytes_.size() - at_; }
 

@@ -85,6 +85,9 @@ struct QueueLane {
   std::int32_t queue_id = 0;
   std::int32_t topic_hash = 0;  // of "topic#", where index key hashes begin
   bool schedule = false;
+  bool topic_has_zero = false;
+  std::string last_tags;  // messages of one queue mostly have the same few tags
+  std::int64_t last_tags_code = 0;
   QueueState* state = nullptr;
   std::unique_ptr<UnitReader> reader;
   std::unique_ptr<ExtReader> ext;
@@ -196,12 +199,12 @@ class Worker {
       keep(report_.own_offsets, {item.position, item.length, message.physical_offset});
     }
     if (!options_.cross_check && !matcher_) return;
-    const bool torn = has_zero(message.topic) || has_zero(message.properties);
+    QueueLane& lane = lane_of(message.topic, message.queue_id);
+    const format::StoreProperties properties = format::store_properties(message.properties);
+    const bool torn = properties.has_zero || lane.topic_has_zero;
     if (const auto kind = torn ? std::optional(LogDamage::Kind::zeroed_text) : wrong_checksum(item)) {
       add_damage({*kind, item.position, item.length, scan::GapLook::damaged, 1});
     }
-    const format::StoreProperties properties = format::store_properties(message.properties);
-    QueueLane& lane = lane_of(message.topic, message.queue_id);
     if (options_.cross_check && format::enters_consume_queue(message.sys_flag)) {
       std::optional<std::int64_t> tags;
       if (!torn) tags = expected_tags(lane, message, properties);
@@ -214,10 +217,6 @@ class Worker {
     }
   }
 
-  [[nodiscard]] static bool has_zero(std::string_view text) {
-    return !text.empty() && std::memchr(text.data(), 0, text.size()) != nullptr;
-  }
-
   [[nodiscard]] std::optional<LogDamage::Kind> wrong_checksum(const scan::LogItem& item) const {
     if (!options_.checksums) return std::nullopt;
     if (!item.message.body_crc_matches()) return LogDamage::Kind::body_crc;
@@ -225,10 +224,15 @@ class Worker {
     return std::nullopt;
   }
 
-  [[nodiscard]] std::int64_t expected_tags(const QueueLane& lane, const MessageView& message,
+  [[nodiscard]] std::int64_t expected_tags(QueueLane& lane, const MessageView& message,
                                            const format::StoreProperties& properties) const {
     if (!lane.schedule) {
-      return properties.tags && !properties.tags->empty() ? java_hash(*properties.tags) : 0;
+      if (!properties.tags) return 0;
+      if (*properties.tags != lane.last_tags) {
+        lane.last_tags = *properties.tags;
+        lane.last_tags_code = java_hash(lane.last_tags);
+      }
+      return lane.last_tags_code;
     }
     const auto code = format::tags_code(message, properties, levels_);
     return code ? *code : 0;
@@ -384,6 +388,7 @@ class Worker {
       lane->queue_id = queue_id;
       lane->topic_hash = java_hash("#", java_hash(topic));
       lane->schedule = topic == format::kScheduleTopic;
+      lane->topic_has_zero = topic.find('\0') != std::string_view::npos;
       lane->state = queues_.find(topic, queue_id);
     }
     return *lane;

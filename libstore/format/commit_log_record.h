@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ inline constexpr std::size_t kRecordMagicOffset = 4;
 inline constexpr std::size_t kRecordQueueOffsetOffset = 20;
 inline constexpr std::size_t kRecordPhysicalOffsetOffset = 28;
 inline constexpr std::size_t kRecordSysFlagOffset = 36;
+inline constexpr std::size_t kRecordBornHostOffset = 48;
 // A record with empty body, topic and properties: V1 and IPv4 hosts.
 inline constexpr std::int32_t kMinRecordSize = 91;
 // A record fits into a file only if this much is left behind it (END_FILE_MIN_BLANK_LENGTH).
@@ -90,6 +92,8 @@ struct MessageView {
   // `record` may be longer than the record; structure only, no checksum. Fails on anything whose parts do not
   // add up to TOTALSIZE; BLANK is bad_magic here.
   [[nodiscard]] static Decoded<MessageView> parse(std::span<const std::byte> record);
+  // The same without a copy, for loops; `into` means nothing when an error comes back.
+  [[nodiscard]] static std::optional<DecodeError> decode(std::span<const std::byte> record, MessageView& into);
 
   [[nodiscard]] bool body_crc_matches() const;  // an empty body always matches
   // The __CRC32# property (5.x, enabledAppendPropCRC) over `record`, the bytes this view was parsed from.

@@ -54,6 +54,7 @@ struct StoreProperties {
   std::optional<std::string_view> inner_num;
   std::optional<std::string_view> multi_dispatch;
   std::optional<std::string_view> multi_queue_offset;
+  bool has_zero = false;  // a zero byte somewhere: no writer puts one there
 };
 [[nodiscard]] StoreProperties store_properties(std::string_view text);
 

@@ -76,8 +76,9 @@ CommitLogWalker::CommitLogWalker(const io::ReadFile& file, const Options& option
   if (options_.file_size == 0) options_.file_size = end_;
 }
 
-// The bytes from `position` on: at least `wanted` of them unless the file ends or cannot be read before that.
-std::span<const std::byte> CommitLogWalker::window(std::int64_t position, std::int64_t wanted) {
+// Makes the buffer hold the bytes from `position` on: at least `wanted` of them unless the file ends or cannot be read
+// before that.
+void CommitLogWalker::refill(std::int64_t position, std::int64_t wanted) {
   wanted = std::min(wanted, end_ - position);
   const auto have = [&] { return buffer_position_ + static_cast<std::int64_t>(buffer_size_) - position; };
   if (position < buffer_position_ || have() < 0) {
@@ -85,17 +86,14 @@ std::span<const std::byte> CommitLogWalker::window(std::int64_t position, std::i
     buffer_size_ = 0;
     unreadable_.reset();
   }
-  if (have() < wanted && !unreadable_) {
-    const auto keep = static_cast<std::size_t>(have());
-    if (keep > 0) std::memmove(buffer_.data(), buffer_.data() + (position - buffer_position_), keep);
-    buffer_position_ = position;
-    buffer_size_ = keep;
-    const auto missing = std::min(std::max(wanted - have(), kBlockSize), end_ - position - have());
-    buffer_.resize(std::max(buffer_.size(), keep + static_cast<std::size_t>(missing)));
-    fill(static_cast<std::size_t>(missing));
-  }
-  const auto offset = static_cast<std::size_t>(position - buffer_position_);
-  return std::span<const std::byte>(buffer_).subspan(offset, buffer_size_ - offset);
+  if (have() >= wanted || unreadable_) return;
+  const auto keep = static_cast<std::size_t>(have());
+  if (keep > 0) std::memmove(buffer_.data(), buffer_.data() + (position - buffer_position_), keep);
+  buffer_position_ = position;
+  buffer_size_ = keep;
+  const auto missing = std::min(std::max(wanted - have(), kBlockSize), end_ - position - have());
+  buffer_.resize(std::max(buffer_.size(), keep + static_cast<std::size_t>(missing)));
+  fill(static_cast<std::size_t>(missing));
 }
 
 // Appends up to `count` bytes to the buffer. After a failed read it goes on page by page, up to the page that
@@ -121,65 +119,56 @@ void CommitLogWalker::fill(std::size_t count) {
   }
 }
 
-std::optional<LogItem> CommitLogWalker::next() {
-  if (!pending_ && position_ >= end_) return std::nullopt;
-  const LogItem item = pending_ ? *std::exchange(pending_, std::nullopt) : step(position_);
-  position_ = item.position + item.length;
-  if (item.kind == LogItemKind::record) last_store_timestamp_ = item.message.store_timestamp;
-  return item;
-}
-
-// What stands at `position`, given that something ended right before it.
-LogItem CommitLogWalker::step(std::int64_t position) {
-  if (options_.dledger) return dledger_step(position);
-  const auto head = window(position, kBlankSize);
-  if (std::ssize(head) < kBlankSize) return gap_from(position);
-  const auto size = load_be<std::int32_t>(head.data());
-  const auto magic = load_be<std::int32_t>(head.data() + 4);
-  if (is_record_magic(magic)) {
-    if (const auto record = record_at(position, size)) return *record;
-  } else if (magic == kMagicBlank && is_final_blank(position, size)) {
-    return rest_of_file(position, LogItemKind::blank);
+const LogItem* CommitLogWalker::next() {
+  if (unwritten_from_) {
+    take_rest_of_file(*std::exchange(unwritten_from_, std::nullopt), LogItemKind::unwritten);
+  } else if (position_ >= end_) {
+    return nullptr;
+  } else {
+    step(position_);
   }
-  return gap_from(position);
+  position_ = item_.position + item_.length;
+  if (item_.kind == LogItemKind::record) last_store_timestamp_ = item_.message.store_timestamp;
+  return &item_;
 }
 
-// DLedgerEntryCoder: magic 1 and the entry's size in front of each record, magic -1 ends the file.
-LogItem CommitLogWalker::dledger_step(std::int64_t position) {
-  const auto head = window(position, kDledgerHeader + kBlankSize);
-  if (std::ssize(head) < kDledgerHeader + kBlankSize) return gap_from(position);
-  if (load_be<std::int32_t>(head.data()) == -1) return rest_of_file(position, LogItemKind::blank);
-  if (const auto record = record_at(position + kDledgerHeader, load_be<std::int32_t>(head.data() + kDledgerHeader))) {
-    return *record;
-  }
-  return gap_from(position);
+// Finds what stands at `position`, given that something ended right before it. In DLedger data files (DLedgerEntryCoder)
+// each record has an entry header in front, and magic -1 ends the file.
+void CommitLogWalker::step(std::int64_t position) {
+  const auto head = window(position, header_size_ + kBlankSize);
+  if (std::ssize(head) < header_size_ + kBlankSize) return gap_from(position);
+  const std::byte* const record = head.data() + header_size_;
+  const auto size = load_be<std::int32_t>(record);
+  const auto magic = load_be<std::int32_t>(record + 4);
+  if (is_record_magic(magic) && take_record(position + header_size_, size)) return;
+  const bool ends = options_.dledger ? load_be<std::int32_t>(head.data()) == -1
+                                     : magic == kMagicBlank && is_final_blank(position, size);
+  if (ends) return take_rest_of_file(position, LogItemKind::blank);
+  gap_from(position);
 }
 
-LogItem CommitLogWalker::rest_of_file(std::int64_t position, LogItemKind kind) const {
-  LogItem item;
-  item.kind = kind;
-  item.position = position;
-  item.length = end_ - position;
-  return item;
+void CommitLogWalker::take_rest_of_file(std::int64_t position, LogItemKind kind) {
+  item_ = {};
+  item_.kind = kind;
+  item_.position = position;
+  item_.length = end_ - position;
 }
 
 bool CommitLogWalker::plausible_size(std::int64_t position, std::int32_t size) const {
   return size >= kMinRecordSize && size <= kMaxRecordSize && size <= end_ - position;
 }
 
-std::optional<LogItem> CommitLogWalker::record_at(std::int64_t position, std::int32_t size) {
-  if (!plausible_size(position, size)) return std::nullopt;
+bool CommitLogWalker::take_record(std::int64_t position, std::int32_t size) {
+  if (!plausible_size(position, size)) return false;
   const auto bytes = window(position, size);
-  if (std::ssize(bytes) < size) return std::nullopt;
-  const auto message = MessageView::parse(bytes.first(static_cast<std::size_t>(size)));
-  if (!message) return std::nullopt;
-  LogItem item;
-  item.kind = LogItemKind::record;
-  item.position = position;
-  item.length = size;
-  item.message = *message;
-  item.bytes = bytes.first(static_cast<std::size_t>(size));
-  return item;
+  if (std::ssize(bytes) < size) return false;
+  item_.bytes = bytes.first(static_cast<std::size_t>(size));
+  if (MessageView::decode(item_.bytes, item_.message)) return false;
+  item_.kind = LogItemKind::record;
+  item_.position = position;
+  item_.length = size;
+  item_.stale_records = 0;
+  return true;
 }
 
 bool CommitLogWalker::is_final_blank(std::int64_t position, std::int32_t size) const {
@@ -187,23 +176,22 @@ bool CommitLogWalker::is_final_blank(std::int64_t position, std::int32_t size) c
 }
 
 // Something that is no record begins at `position`: finds where sense begins again, and says what lies between.
-LogItem CommitLogWalker::gap_from(std::int64_t position) {
+void CommitLogWalker::gap_from(std::int64_t position) {
   const Remains remains = look_at(position);
   const Search search = resync(position);
   const std::int64_t gap_end = search.found.value_or(std::max(search.used_end, remains.claimed_end));
-  if (gap_end <= position) return rest_of_file(position, LogItemKind::unwritten);
-  if (!search.found && gap_end < end_) pending_ = rest_of_file(gap_end, LogItemKind::unwritten);
-  LogItem gap;
-  gap.kind = LogItemKind::gap;
-  gap.position = position;
-  gap.length = gap_end - position;
-  gap.stale_records = search.stale_records;
-  gap.look = search.unreadable            ? GapLook::unreadable
-             : search.stale_records > 0   ? GapLook::stale
-             : remains.starts_like_record ? GapLook::damaged
-             : search.used_end <= position ? GapLook::zeros
-                                           : GapLook::garbage;
-  return gap;
+  if (gap_end <= position) return take_rest_of_file(position, LogItemKind::unwritten);
+  if (!search.found && gap_end < end_) unwritten_from_ = gap_end;
+  item_ = {};
+  item_.kind = LogItemKind::gap;
+  item_.position = position;
+  item_.length = gap_end - position;
+  item_.stale_records = search.stale_records;
+  item_.look = search.unreadable            ? GapLook::unreadable
+               : search.stale_records > 0   ? GapLook::stale
+               : remains.starts_like_record ? GapLook::damaged
+               : search.used_end <= position ? GapLook::zeros
+                                             : GapLook::garbage;
 }
 
 CommitLogWalker::Remains CommitLogWalker::look_at(std::int64_t position) {
@@ -222,18 +210,16 @@ CommitLogWalker::Remains CommitLogWalker::look_at(std::int64_t position) {
 
 // A record found by searching counts when its structure holds, its own offset names the place where it lies and
 // its body CRC matches; bodies that carry serialised records therefore deceive nobody.
-std::optional<LogItem> CommitLogWalker::confirmed_record_at(std::int64_t position) {
+const MessageView* CommitLogWalker::confirmed_record_at(std::int64_t position) {
   const auto head = window(position, kMinRecordSize);
-  if (std::ssize(head) < kMinRecordSize) return std::nullopt;
+  if (std::ssize(head) < kMinRecordSize) return nullptr;
   const auto size = load_be<std::int32_t>(head.data());
   const auto own_offset = load_be<std::int64_t>(head.data() + format::kRecordPhysicalOffsetOffset);
-  if (!plausible_size(position, size)) return std::nullopt;
-  if (!options_.any_offset && own_offset != options_.records_start + position) return std::nullopt;
-  if (size > search_budget_) return std::nullopt;
+  if (!plausible_size(position, size)) return nullptr;
+  if (!options_.any_offset && own_offset != options_.records_start + position) return nullptr;
+  if (size > search_budget_) return nullptr;
   search_budget_ -= size;
-  auto record = record_at(position, size);
-  if (record && !record->message.body_crc_matches()) record.reset();
-  return record;
+  return take_record(position, size) && item_.message.body_crc_matches() ? &item_.message : nullptr;
 }
 
 // Looks behind `from` for the next record or for the BLANK that ends the file. Records older than the last one
@@ -271,10 +257,10 @@ CommitLogWalker::Search CommitLogWalker::resync(std::int64_t from) {
       search.found = place;
       return search;
     }
-    const auto record = confirmed_record_at(place);
-    if (!record) continue;
+    const MessageView* const record = confirmed_record_at(place);
+    if (record == nullptr) continue;
     // A header is covered by no checksum: one record with a wild store time must not make all that follow look old.
-    const std::int64_t older_by = saturated_sub(last_store_timestamp_, record->message.store_timestamp);
+    const std::int64_t older_by = saturated_sub(last_store_timestamp_, record->store_timestamp);
     if (older_by <= 0 || older_by > kLongestTruncation) {
       search.found = first_old.value_or(place - header_size_);
       search.stale_records = 0;
@@ -282,7 +268,7 @@ CommitLogWalker::Search CommitLogWalker::resync(std::int64_t from) {
     }
     if (!first_old) first_old = place - header_size_;
     ++search.stale_records;
-    at = place + record->length;
+    at = place + record->total_size;
     search.used_end = at;
   }
   return search;

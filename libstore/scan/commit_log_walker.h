@@ -63,8 +63,8 @@ class CommitLogWalker {
   // `file` must outlive the walker. Reads in blocks, holds at most one record (kMaxRecordSize) plus one block.
   CommitLogWalker(const io::ReadFile& file, const Options& options);
 
-  // The next item, in order of position; nullopt after the last byte of the file.
-  [[nodiscard]] std::optional<LogItem> next();
+  // The next item, in order of position; nullptr after the last byte of the file. Valid until the next call.
+  [[nodiscard]] const LogItem* next();
 
  private:
   // What a damaged record's own header still tells.
@@ -79,17 +79,22 @@ class CommitLogWalker {
     bool unreadable = false;
   };
 
-  LogItem step(std::int64_t position);
-  LogItem dledger_step(std::int64_t position);
-  LogItem gap_from(std::int64_t position);
+  void step(std::int64_t position);
+  void gap_from(std::int64_t position);
   [[nodiscard]] Remains look_at(std::int64_t position);
   [[nodiscard]] Search resync(std::int64_t from);
-  [[nodiscard]] std::optional<LogItem> record_at(std::int64_t position, std::int32_t size);
-  [[nodiscard]] std::optional<LogItem> confirmed_record_at(std::int64_t position);
+  bool take_record(std::int64_t position, std::int32_t size);
+  [[nodiscard]] const format::MessageView* confirmed_record_at(std::int64_t position);
   [[nodiscard]] bool plausible_size(std::int64_t position, std::int32_t size) const;
   [[nodiscard]] bool is_final_blank(std::int64_t position, std::int32_t size) const;
-  [[nodiscard]] LogItem rest_of_file(std::int64_t position, LogItemKind kind) const;
-  std::span<const std::byte> window(std::int64_t position, std::int64_t wanted);
+  void take_rest_of_file(std::int64_t position, LogItemKind kind);
+  std::span<const std::byte> window(std::int64_t position, std::int64_t wanted) {
+    const std::int64_t have = buffer_position_ + static_cast<std::int64_t>(buffer_size_) - position;
+    if (position < buffer_position_ || have < wanted) refill(position, wanted);
+    const auto offset = static_cast<std::size_t>(position - buffer_position_);
+    return {buffer_.data() + offset, buffer_size_ - offset};
+  }
+  void refill(std::int64_t position, std::int64_t wanted);
   void fill(std::size_t count);
 
   const io::ReadFile& file_;
@@ -103,7 +108,8 @@ class CommitLogWalker {
   std::int64_t buffer_position_ = 0;
   std::size_t buffer_size_ = 0;
   std::optional<std::int64_t> unreadable_;  // the buffer ends here because reading on failed
-  std::optional<LogItem> pending_;
+  LogItem item_;
+  std::optional<std::int64_t> unwritten_from_;  // the next item, known since the search that ended the last one
 };
 
 // Where the records of a file say it starts: a majority of its first records votes; nullopt when there is no record
