@@ -12,7 +12,14 @@ class FaultRecorder::File final : public io::ReadFile {
 
   Result<std::size_t> read_at(std::int64_t position, std::span<std::byte> out) const override {
     auto got = file_->read_at(position, out);
-    if (!got) recorder_.note(path_, got.error());
+    if (!got) {
+      recorder_.note(path_, got.error());
+    } else if (const auto there = std::clamp<std::int64_t>(file_->size() - position, 0, std::ssize(out));
+               static_cast<std::int64_t>(*got) < there) {
+      recorder_.note(path_, {ErrorCode::io_error, 0,
+                             path_ + " ends before byte " + std::to_string(position + there) +
+                                 ": somebody has cut it since it was opened"});
+    }
     return got;
   }
   std::int64_t size() const override { return file_->size(); }

@@ -53,6 +53,12 @@ bool QueueState::is_confirmed(UnitNumber unit) const {
   return bit / 64 < bits_.size() && ((bits_[bit / 64] >> (bit % 64)) & 1U) != 0;
 }
 
+UnitNumber QueueState::next_confirmed(UnitNumber from, UnitNumber end) const {
+  const UnitNumber last = std::min(last_confirmed_ + 1, end);
+  while (from < last && !is_confirmed(from)) ++from;
+  return from < last ? from : end;
+}
+
 QueueTable::QueueTable(const scan::StoreSurvey& survey) {
   states_.reserve(survey.queues.size());
   for (const scan::Queue& queue : survey.queues) {

@@ -41,6 +41,8 @@ class QueueState {
 
   // Only when nobody writes any more.
   [[nodiscard]] bool is_confirmed(UnitNumber unit) const;
+  // The first confirmed unit in [from, end); `end` when there is none.
+  [[nodiscard]] UnitNumber next_confirmed(UnitNumber from, UnitNumber end) const;
   [[nodiscard]] std::int64_t confirmed_units() const { return confirmed_units_; }
   [[nodiscard]] UnitNumber first_confirmed() const { return first_confirmed_; }
   [[nodiscard]] UnitNumber last_confirmed() const { return last_confirmed_; }  // -1 when none is

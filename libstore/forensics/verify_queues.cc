@@ -53,12 +53,12 @@ QueueLeftovers collect(const io::ReadFileSystem& files, const QueueState& state,
     left.used_end = number + 1;
     ++left.used;
   };
-  const auto take_unused = [&](UnitNumber number) {
+  const auto take_unused = [&](UnitNumber number, std::int64_t count) {
     if (hole.count == 0 || hole.first + hole.count != number) {
       if (hole.count > 0) left.holes.push_back(hole);
       hole = {number, 0};
     }
-    ++hole.count;
+    hole.count += count;
   };
   for (const scan::MappedFile& mapped : state.queue().files.files) {
     const auto file = files.open(mapped.path);
@@ -79,7 +79,9 @@ QueueLeftovers collect(const io::ReadFileSystem& files, const QueueState& state,
       const std::int64_t data = (*file)->next_data(position) / state.unit_size();
       if (data > at - first) {
         const std::int64_t empty = std::min(data, end - first) - (at - first);
-        for (std::int64_t i = 0; i < empty && !state.is_confirmed(at); ++i) take_unused(at++);
+        const UnitNumber to = state.next_confirmed(at, at + empty);
+        take_unused(at, to - at);
+        at = to;
         continue;
       }
       block.resize(static_cast<std::size_t>(count * state.unit_size()));
@@ -95,7 +97,7 @@ QueueLeftovers collect(const io::ReadFileSystem& files, const QueueState& state,
         if (state.is_confirmed(number)) {
           take_used(number);
         } else if (!entry.is_used()) {
-          take_unused(number);
+          take_unused(number, 1);
         } else {
           take_used(number);
           if (entry.is_pre_blank() || suspects.fetch_add(1) >= kMaxSuspects) continue;
