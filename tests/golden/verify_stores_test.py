@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""verify_stores_test.py RMQ_VERIFY STORES_DIR [NAME...]: rmq-verify on every golden store, against what is known of it.
+"""verify_stores_test.py RMQ_VERIFY STORES_DIR [--jobs N] [NAME...]: rmq-verify on every golden store, against what is known of it.
 
 Clean stores are clean at every level. On damaged ones each change that damage.json lists is named: by a finding of the
 part's code family, at the file (or the file it proves to be), over a range that overlaps the change; and nothing else is
@@ -61,16 +61,14 @@ def names(finding, place):
     return finding["offset"] < end and begin < finding["offset"] + max(finding["length"], 1)
 
 
-
-
-def check(binary, folder, name, store, complain):
+def check(binary, folder, name, store, extra, complain):
     damage = None
     if os.path.exists(os.path.join(folder, "damage.json")):
         with open(os.path.join(folder, "damage.json")) as file:
             damage = json.load(file)
     before = digest(store)
     for level in LEVELS:
-        code, findings, summary, errors = verify(binary, store, level, [])
+        code, findings, summary, errors = verify(binary, store, level, extra)
         if summary is None:
             complain(f"{level}: no summary (exit {code}) {errors.strip()}")
             continue
@@ -107,8 +105,11 @@ def check(binary, folder, name, store, complain):
 
 
 def main():
-    binary, stores = sys.argv[1], sys.argv[2]
-    chosen = sys.argv[3:] or sorted(os.listdir(stores))
+    binary, stores, *chosen = sys.argv[1:]
+    extra = []
+    if chosen[:1] == ["--jobs"]:
+        extra, chosen = chosen[:2], chosen[2:]
+    chosen = chosen or sorted(os.listdir(stores))
     good = 0
     total = 0
     for name in chosen:
@@ -122,7 +123,7 @@ def main():
             if not os.path.isdir(store):
                 subprocess.run(["tar", "--zstd", "-xf", os.path.join(folder, name + ".tar.zst"), "-C", work], check=True)
                 store = os.path.join(work, "store")
-            check(binary, folder, name, store, complaints.append)
+            check(binary, folder, name, store, extra, complaints.append)
         good += not complaints
         for complaint in complaints[:6]:
             print(f"{name}: {complaint[:600]}")
