@@ -26,7 +26,7 @@ _rmq_dump() {
   if [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "$flags" -- "$word"))
   else
-    COMPREPLY=($(compgen -d -- "$word"))
+    COMPREPLY=($(compgen -f -- "$word"))
     [[ $COMP_CWORD -eq 1 ]] && COMPREPLY+=($(compgen -W "log cq index key msg state config" -- "$word"))
   fi
 }

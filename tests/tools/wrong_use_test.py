@@ -65,6 +65,13 @@ class WrongUse(unittest.TestCase):
                 (["--progress", "x"], "give auto, always or never"),
                 (["--broker-conf", "/no/such.conf"], "--broker-conf: "),
                 (["--commitlog", "/no/such"], "--commitlog: "),
+                (["-t", ""], "--topic was given an empty value"),
+                (["--from", ""], "--from was given an empty value"),
+                (["--since", "99999999999999999999"], "makes no sense"),
+                (["--since", "-2y"], "makes no sense"),
+                (["-n", "99999999999999999999"], "makes no sense"),
+                (["--from", "1e3"], "makes no sense"),
+                (["--from", "0x10000000000000000"], "makes no sense"),
         ]:
             with self.subTest(arguments=arguments):
                 self.refused(dump("log", base, *arguments), sentence)
@@ -73,7 +80,21 @@ class WrongUse(unittest.TestCase):
                 (["--version-as", "5.3"], "give --preflight too"),
                 (["--preflight", "--version-as", "6"], "give 4.9 or 5.3"),
                 (["--only", "XX-NO"], "no finding has that code"),
-                (["--explain", "XX-NO"], "no finding has that code"),
+                (["--explain", "XX-NO"], "no finding has that code; rmq-verify --explain list names them all"),
+                (["--explain", "CL-DAMAGE"], "did you mean CL-DAMAGED?"),
+                (["--explain", "IX-CHAN"], "did you mean IX-CHAIN?"),
+                (["--explain", "IX-CHAIN,NIX"], "'NIX': no finding has that code"),
+                (["--skip", "CQ-*,CQ-LAGG"], "--skip 'CQ-LAGG': no finding has that code; did you mean CQ-LAG?"),
+                (["--only", ","], "no finding has that code"),
+                (["--only", ""], "--only was given an empty value"),
+                (["--level", "DEEP"], "give quick, normal, deep or paranoid"),
+                (["--levle", "deep"], "unknown flag --levle; did you mean --level?"),
+                (["--preflight", "--level", "deep"], "--level is about findings; --preflight reports none"),
+                (["--preflight", "--only", "CL-*"], "--only is about findings"),
+                (["-j", "0"], "give a number from 1 to 256"),
+                (["--mem", "1Q"], "give a size like"),
+                (["--max-rate", "0"], "give a size like"),
+                (["-o", "yaml"], "give text or json"),
         ]:
             with self.subTest(arguments=arguments):
                 self.refused(verify(base, *arguments), sentence)
@@ -85,13 +106,18 @@ class WrongUse(unittest.TestCase):
         with open(text, "w", encoding="utf-8") as f:
             f.write("nothing of a store\n")
         for command in (dump, verify):
+            base = store("base")
             for path, sentence in [("/no/such/store", "no such store: /no/such/store"), (empty, "is empty"),
-                                   (text, "is neither a store directory nor")]:
+                                   (text, "is neither a store directory nor"), ("/dev/null", "is neither a directory nor a file"),
+                                   ("", "STORE is an empty text"), (os.path.dirname(base), "give the store root"),
+                                   (os.path.join(base, "commitlog"), "give the store root"),
+                                   (os.path.join(base, "checkpoint"), "is neither a store directory nor")]:
                 with self.subTest(command=command.__name__, path=path):
                     self.refused(command(path), sentence)
             with self.subTest(command=command.__name__):
                 self.refused(command(), "no STORE given")
         self.refused(dump("lgo"), "did you mean the verb 'log'?")
+        self.refused(dump("lgo", store("base")), "no verb 'lgo'; did you mean 'log'?")
         self.refused(dump("key", store("base")), "no KEY given")
         self.refused(dump("msg", store("base")), "no message given")
 
@@ -109,14 +135,16 @@ class WrongUse(unittest.TestCase):
             os.makedirs(closed, exist_ok=True)
             os.chmod(closed, 0o700)
             os.chmod(Settings.work, 0o755)
-            run = Run([Settings.dump, "log", closed], preexec_fn=lambda: os.setuid(65534), cwd="/")
+            for command in ([Settings.dump, "log", closed], [Settings.verify, closed], [Settings.verify, closed, "--preflight"]):
+                run = Run(command, preexec_fn=lambda: os.setuid(65534), cwd="/")
+                self.refused(run, "Permission denied", code=8)
         else:
             closed = os.path.join(Settings.work, "closed")
             os.makedirs(closed, exist_ok=True)
             os.chmod(closed, 0o000)
             run = dump("log", closed)
             os.chmod(closed, 0o700)
-        self.refused(run, "Permission denied", code=8)
+            self.refused(run, "Permission denied", code=8)
 
 
 class Ends(unittest.TestCase):

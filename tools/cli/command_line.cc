@@ -156,6 +156,16 @@ Result<Arguments> parse_arguments(const Grammar& grammar, const std::vector<std:
   } catch (const po::error& error) {
     return wrong_use(error.what() + help_hint(grammar));
   }
+  // An empty text is what an unset variable of a shell leaves behind: never what was meant.
+  for (const auto& [flag, values] : arguments.values_) {
+    const bool given = find_flag(grammar, "--" + flag)->kind == FlagKind::given;
+    if (!given && std::ranges::find(values, std::string()) != values.end()) {
+      return wrong_use("--" + flag + " was given an empty value" + help_hint(grammar));
+    }
+  }
+  if (!arguments.positionals_.empty() && arguments.positionals_.front().empty()) {
+    return wrong_use("STORE is an empty text" + help_hint(grammar));
+  }
   if (arguments.positionals_.size() > grammar.positionals) {
     return wrong_use("'" + arguments.positionals_[grammar.positionals] + "' is one argument too many" +
                      help_hint(grammar));

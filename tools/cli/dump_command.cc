@@ -105,7 +105,13 @@ int run_dump(const std::vector<std::string>& tokens) {
     return fail(no_such_store(rest.front(), Error{ErrorCode::not_found, 0, ""}));
   }
   const auto arguments = parse_arguments(dump_grammar(verb), rest);
-  if (!arguments) return fail(arguments.error());
+  if (!arguments) {
+    // Two words where log takes one: the first may have been meant as a verb.
+    const std::string meant =
+        named || rest.size() < 2 || rest[1].starts_with('-') ? "" : nearest(rest[0], dump_verbs());
+    if (meant.empty() || rest[0].find('/') != std::string::npos) return fail(arguments.error());
+    return fail(wrong_use("no verb '" + rest[0] + "'; did you mean '" + meant + "'?"));
+  }
   StandardOutput out;
   if (arguments->has("help")) return out.write(dump_help(named ? verb : "")) ? kExitClean : kExitFault;
   if (arguments->has("version")) return out.write("rmq-dump " RMQ_VERSION "\n") ? kExitClean : kExitFault;

@@ -146,7 +146,7 @@ constexpr std::string_view kVerify =
   --level quick|normal|deep|paranoid     how much to look at (default normal)
   --only CODES   --skip CODES            findings to look for or to leave out: CL-*,CQ-DANGLING
   --preflight [--version-as 4.9|5.3]     what a stock broker would do if it were started now
-  --explain CODE                         what a finding means, its usual cause, how to mend it
+  --explain CODE|list|all                what a finding means, its usual cause, what to do
 
 Flags of every command:
   -o, --output text|json   --json        how to print; JSON is one object a line
@@ -155,9 +155,11 @@ Flags of every command:
   --broker-conf FILE   --commitlog DIR[,DIR]   --consumequeue DIR   --index DIR   --config DIR
   -h, --help   --version
 
+Findings: loss = cannot be read, hidden = nothing leads to it, degraded = no message suffers yet,
+benign = no harm.
 Exit: 0 clean, 2 unclean stop from which a stock broker recovers every message, 4 problems found,
-8 could not read, 16 wrong use, 32 cancelled; added up (2 and 4 exclude each other).
-Manual: man rmq-verify.
+8 could not read, 16 wrong use, 32 cancelled, 64 the store is in use; added up (2 and 4 exclude
+each other). Manual: man rmq-verify.
 )";
 
 }  // namespace

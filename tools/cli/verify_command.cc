@@ -15,6 +15,7 @@
 #include "libstore/io/read_file_system.h"
 #include "libstore/preflight/preflight.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/explain.h"
 #include "tools/cli/help.h"
 #include "tools/cli/store_input.h"
 #include "tools/cli/terminal.h"
@@ -71,8 +72,9 @@ std::string upper(std::string text) {
 
 Error unknown_code(const std::string& flag, const std::string& code) {
   const std::string close = nearest(code, known_codes());
-  return wrong_use(flag + " '" + code + "': no finding has that code" +
-                   (close.empty() ? "; docs/tools/findings.md lists them" : "; did you mean " + close + "?"));
+  return wrong_use(
+      flag + " '" + code + "': no finding has that code" +
+      (close.empty() ? "; rmq-verify --explain list names them all" : "; did you mean " + close + "?"));
 }
 
 // Globs over the codes; each has to match one.
@@ -80,6 +82,7 @@ Result<std::vector<std::string>> codes_of(const Arguments& arguments, const std:
   std::vector<std::string> globs;
   const std::vector<std::string> known = known_codes();
   for (const std::string& text : arguments.values(flag)) {
+    if (split_commas(text).empty()) return unknown_code("--" + flag, text);
     for (const std::string& part : split_commas(text)) {
       std::string glob = upper(part);
       const auto matches = [&](const std::string& code) { return forensics::matches_glob(glob, code); };
@@ -88,6 +91,14 @@ Result<std::vector<std::string>> codes_of(const Arguments& arguments, const std:
     }
   }
   return globs;
+}
+
+// One file alone tells nothing about the rest of the store: what can be found out about it is what its own
+// kind of finding says, and not whether queues and log agree.
+bool about_the_file(const scan::StoreSurvey& survey, std::string_view code) {
+  if (!survey.commit_log.files.empty()) return code.starts_with("CL-");
+  if (!survey.queues.empty()) return code.starts_with("CQ-") && code != "CQ-DANGLING";
+  return code.starts_with("IX-");
 }
 
 int exit_code(const forensics::VerifySummary& summary, const StandardOutput& out) {
@@ -127,12 +138,13 @@ int verify(const Arguments& arguments, const CommonOptions& common, const scan::
     if (now > before) progress.advance(now - before);
     return stop_requested();
   };
-  if (!only->empty() || !skip->empty()) {
-    options.wanted = [&only = *only, &skip = *skip](std::string_view code) {
-      const auto matches = [&](const std::string& glob) { return forensics::matches_glob(glob, code); };
-      return (only.empty() || std::ranges::any_of(only, matches)) && std::ranges::none_of(skip, matches);
-    };
-  }
+  const auto root = io::posix_read_file_system().stat(survey.config.root);
+  const bool one_file = root && root->kind == io::EntryKind::file;
+  options.wanted = [&survey, one_file, &only = *only, &skip = *skip](std::string_view code) {
+    const auto matches = [&](const std::string& glob) { return forensics::matches_glob(glob, code); };
+    return (only.empty() || std::ranges::any_of(only, matches)) && std::ranges::none_of(skip, matches) &&
+           (!one_file || about_the_file(survey, code));
+  };
   progress.expect(forensics::verify_bytes_expected(survey, *level));
   const auto started = std::chrono::steady_clock::now();
   const auto summary =
@@ -140,7 +152,8 @@ int verify(const Arguments& arguments, const CommonOptions& common, const scan::
                             [&](const forensics::Finding& finding) { report.finding(finding); });
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
   progress.finish();
-  report.summary(summary, taken.count());
+  const int code = exit_code(summary, out);
+  report.summary(summary, arguments.value("level").value_or("normal"), taken.count(), code);
   for (const std::string& fault : summary.faults) complain(kProgram, fault);
   if (!out.fault().empty()) complain(kProgram, out.fault());
   return exit_code(summary, out);
@@ -177,15 +190,37 @@ int forecast(const Arguments& arguments, const CommonOptions& common, const scan
   const auto result = preflight::run_preflight(io::posix_read_file_system(), survey, options);
   progress.finish();
   if (!result) return fail(result.error());
-  report.preflight(*result);
-  if (!result->simulated)
-    complain(kProgram, "this kind of store is not simulated in this version: " + result->reason);
   int code = kExitClean;
-  if (!result->starts || !result->simulated || result->messages_lost > 0 || result->misplaced > 0)
+  if (!result->starts || !result->simulated || result->messages_lost > 0 || result->misplaced > 0) {
     code |= kExitProblems;
-  if (!out.fault().empty()) code |= kExitFault;
+  }
   if (stop_requested()) code |= kExitCancelled;
+  report.preflight(*result, survey, code);
+  if (!out.fault().empty()) {
+    complain(kProgram, out.fault());
+    code |= kExitFault;
+  }
   return code;
+}
+
+// `list`, `all`, or codes and globs as --only takes them.
+int explain_codes(const Arguments& arguments, forensics::OutputFormat format) {
+  const std::string asked = *arguments.value("explain");
+  const bool all = asked == "all" || (asked == "list" && format == forensics::OutputFormat::json);
+  StandardOutput out;
+  std::string text;
+  if (asked == "list" && !all) {
+    text = explain_list();
+  } else {
+    const auto globs = all ? Result<std::vector<std::string>>(std::vector<std::string>{"*"})
+                           : codes_of(arguments, "explain");
+    if (!globs) return fail(globs.error());
+    text = explain(*globs, format);
+  }
+  out.write(text);
+  if (out.fault().empty()) return kExitClean;
+  complain(kProgram, out.fault());
+  return kExitFault;
 }
 
 }  // namespace
@@ -196,17 +231,18 @@ int run_verify_command(const std::vector<std::string>& tokens) {
   StandardOutput out;
   if (arguments->has("help")) return out.write(verify_help()) ? kExitClean : kExitFault;
   if (arguments->has("version")) return out.write("rmq-verify " RMQ_VERSION "\n") ? kExitClean : kExitFault;
-  if (const auto code = arguments->value("explain")) {
-    const std::string page = explain(upper(*code));
-    if (page.empty()) return fail(unknown_code("--explain", *code));
-    return out.write(page) ? kExitClean : kExitFault;
-  }
   const auto common = common_options(*arguments);
   if (!common) return fail(common.error());
+  if (arguments->has("explain")) return explain_codes(*arguments, common->format);
   if (arguments->positionals().empty())
     return fail(wrong_use("no STORE given; rmq-verify STORE, see rmq-verify --help"));
   if (arguments->has("version-as") && !arguments->has("preflight")) {
     return fail(wrong_use("--version-as says which broker --preflight simulates; give --preflight too"));
+  }
+  for (const char* flag : {"level", "only", "skip"}) {
+    if (arguments->has(flag) && arguments->has("preflight")) {
+      return fail(wrong_use("--" + std::string(flag) + " is about findings; --preflight reports none"));
+    }
   }
   const auto survey = survey_from(*arguments, arguments->positionals().front());
   if (!survey) {

@@ -2,16 +2,34 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "libstore/forensics/dump_text.h"
 #include "libstore/forensics/finding_table.h"
+#include "libstore/format/mapped_file_name.h"
+#include "tools/cli/explain.h"
 
 namespace rmq::cli {
 namespace {
 
-constexpr std::int32_t kVerifySchema = 1;
 constexpr std::size_t kShownNames = 20;
+// Findings that wait for the others of their file; with more, a file may be named more than once.
+constexpr std::size_t kHeldFindings = 10'000;
+constexpr std::string_view kPlain = "\x1b[0m";
+
+std::string_view meaning_of(forensics::Severity severity) {
+  switch (severity) {
+    case forensics::Severity::loss: return "messages that cannot be read";
+    case forensics::Severity::hidden:
+      return "messages that are there, but no queue or no right tag leads to them";
+    case forensics::Severity::degraded:
+      return "nothing unreadable now, but search, speed or the next start suffers";
+    case forensics::Severity::benign: return "no harm by itself, or only a consequence of the others";
+  }
+  return "";
+}
 
 std::string_view color_of(forensics::Severity severity) {
   switch (severity) {
@@ -60,6 +78,34 @@ void text_list(std::string& text, std::string_view title, const std::vector<std:
     fmt::format_to(std::back_inserter(text), "    and {} more\n", items.size() - kShownNames);
 }
 
+// Of commit log files also the physical offsets, which rmq-dump msg and --from take.
+void append_range(std::string& text, const forensics::Finding& finding) {
+  if (finding.length <= 0) return;
+  const std::int64_t end = finding.offset + finding.length;
+  fmt::format_to(std::back_inserter(text), " [bytes {} to {}", finding.offset, end);
+  const std::string_view name = std::string_view(finding.file).substr(finding.file.find_last_of('/') + 1);
+  const auto start = format::parse_mapped_file_name(name);
+  if (finding.code.starts_with("CL-") && start) {
+    fmt::format_to(std::back_inserter(text), ", log offsets {} to {}", *start + finding.offset, *start + end);
+  }
+  text += ']';
+}
+
+std::string verdict_of(const forensics::VerifySummary& summary, std::string_view level) {
+  if (summary.cancelled) return "cancelled";
+  if (summary.worst != forensics::Severity::benign) {
+    return summary.findings.contains("ST-RECOVERY-LOSES")
+               ? "problems found, and a stock broker would lose more"
+               : "problems found";
+  }
+  if (summary.read_errors) return "not everything could be read";
+  if (summary.clean) return fmt::format("clean at level {}", level);
+  if (!summary.unclean_stop) return "not everything was checked";
+  // Only from normal on is it known what recovery would do.
+  return level == "quick" ? "stopped uncleanly, nothing worse seen"
+                          : "stopped uncleanly; a stock broker mends this when it starts";
+}
+
 }  // namespace
 
 void VerifyReport::write(std::string_view text) {
@@ -90,29 +136,78 @@ void VerifyReport::finding(const forensics::Finding& finding) {
     json_.clear();
     return;
   }
-  std::string text;
-  if (!any_ || finding.file != last_file_) {
-    if (any_) text += '\n';
-    forensics::append_visible(text, finding.file.empty() ? "the store" : finding.file);
-    text += '\n';
-    last_file_ = finding.file;
-    any_ = true;
-  }
-  fmt::format_to(std::back_inserter(text), "  {}{:<9}{} {:<20} ", color_ ? color_of(finding.severity) : "",
-                 forensics::to_string(finding.severity), color_ ? "\x1b[0m" : "", finding.code);
-  forensics::append_visible(text, finding.message);
-  if (finding.length > 0) {
-    fmt::format_to(std::back_inserter(text), " [bytes {} to {}]", finding.offset,
-                   finding.offset + finding.length);
-  }
-  if (finding.consequences != 0) {
-    fmt::format_to(std::back_inserter(text), " ({} more suffer only because of this)", finding.consequences);
-  }
-  text += '\n';
-  write(text);
+  forensics::Severity& worst = worst_.try_emplace(std::string(finding.code), finding.severity).first->second;
+  worst = std::max(worst, finding.severity);
+  held_.push_back(finding);
+  if (held_.size() == kHeldFindings) write_held();
 }
 
-void VerifyReport::summary(const forensics::VerifySummary& summary, double seconds) {
+void VerifyReport::write_held() {
+  struct Group {
+    forensics::Severity worst = forensics::Severity::benign;
+    std::vector<const forensics::Finding*> findings;
+  };
+  std::map<std::string_view, Group> files;
+  for (const forensics::Finding& finding : held_) {
+    Group& group = files[finding.file];
+    group.worst = std::max(group.worst, finding.severity);
+    group.findings.push_back(&finding);
+  }
+  std::vector<Group> groups;
+  for (auto& [file, group] : files) groups.push_back(std::move(group));
+  std::ranges::sort(groups, [](const Group& a, const Group& b) {
+    return a.worst != b.worst ? a.worst > b.worst : a.findings.front()->file < b.findings.front()->file;
+  });
+  for (const Group& group : groups) {
+    std::string text = any_ ? "\n" : "";
+    any_ = true;
+    const std::string& file = group.findings.front()->file;
+    forensics::append_visible(text, file.empty() ? "the store" : file);
+    text += '\n';
+    for (const forensics::Finding* finding : group.findings) {
+      fmt::format_to(std::back_inserter(text), "  {}{:<9}{} {:<20} ",
+                     color_ ? color_of(finding->severity) : "", forensics::to_string(finding->severity),
+                     color_ ? kPlain : "", finding->code);
+      forensics::append_visible(text, finding->message);
+      append_range(text, *finding);
+      if (finding->consequences != 0) {
+        fmt::format_to(std::back_inserter(text), " (explains {} more fault{} in log, queues or index)",
+                       finding->consequences, finding->consequences == 1 ? "" : "s");
+      }
+      text += '\n';
+    }
+    write(text);
+  }
+  held_.clear();
+}
+
+// What was found and what to do about it, code by code, the worst first.
+std::string VerifyReport::advice(const forensics::VerifySummary& summary) const {
+  using Severity = forensics::Severity;
+  std::string text;
+  std::string_view missing;
+  for (const Severity severity : {Severity::loss, Severity::hidden, Severity::degraded, Severity::benign}) {
+    bool first = true;
+    for (const auto& [code, count] : summary.findings) {
+      const auto worst = worst_.find(code);
+      if (worst == worst_.end() || worst->second != severity) continue;
+      if (std::exchange(first, false)) {
+        fmt::format_to(std::back_inserter(text), "\n{}{}{}: {}\n", color_ ? color_of(severity) : "",
+                       forensics::to_string(severity), color_ ? kPlain : "", meaning_of(severity));
+      }
+      const forensics::FindingRow* row = forensics::find_finding(code);
+      if (row == nullptr) continue;
+      fmt::format_to(std::back_inserter(text), "  {} {}: {}\n{}", count, code, row->title,
+                     wrapped(row->fix, "      "));
+      if (missing.empty()) missing = missing_commands(row->fix);
+    }
+  }
+  if (!missing.empty()) text += '\n' + std::string(missing) + '\n';
+  return text.empty() ? text : text + '\n';
+}
+
+void VerifyReport::summary(const forensics::VerifySummary& summary, std::string_view level, double seconds,
+                           int code) {
   if (to_json_) {
     json_.begin_object();
     json_.field("kind", "summary");
@@ -123,8 +218,8 @@ void VerifyReport::summary(const forensics::VerifySummary& summary, double secon
     json_.field("bytesExpected", summary.bytes_expected);
     json_.key("findings");
     json_.begin_object();
-    for (const auto& [code, count] : summary.findings) {
-      json_.any_key(code);
+    for (const auto& [found, count] : summary.findings) {
+      json_.any_key(found);
       json_.value(count);
     }
     json_.end_object();
@@ -135,24 +230,16 @@ void VerifyReport::summary(const forensics::VerifySummary& summary, double secon
     json_.clear();
     return;
   }
-  std::string text = any_ ? "\n" : "";
-  for (const auto& [code, count] : summary.findings) {
-    const forensics::FindingRow* row = forensics::find_finding(code);
-    fmt::format_to(std::back_inserter(text), "{:>8}  {:<20} {}\n", count, code,
-                   row == nullptr ? "" : row->title);
-  }
-  fmt::format_to(std::back_inserter(text), "{}: {} records, {} of {} bytes checked, {:.1f} s\n",
-                 summary.clean                                  ? "clean"
-                 : summary.worst != forensics::Severity::benign ? "problems found"
-                 : summary.unclean_stop                         ? "stopped uncleanly, nothing worse"
-                                                                : "not everything was checked",
-                 summary.records, summary.bytes_checked, summary.bytes_expected, seconds);
-  write(text);
+  write_held();
+  write(fmt::format("{}{} (exit {}): {} records, {} of {} bytes checked, {:.1f} s\n", advice(summary),
+                    verdict_of(summary, level), code, summary.records, summary.bytes_checked,
+                    summary.bytes_expected, seconds));
 }
 
-void VerifyReport::preflight(const preflight::Preflight& forecast) {
+void VerifyReport::preflight(const preflight::Preflight& forecast, const scan::StoreSurvey& survey,
+                             int code) {
   if (!to_json_) {
-    text_forecast(forecast);
+    text_forecast(forecast, survey, code);
     return;
   }
   json_.begin_object();
@@ -191,60 +278,77 @@ void VerifyReport::preflight(const preflight::Preflight& forecast) {
   json_.clear();
 }
 
-void VerifyReport::text_forecast(const preflight::Preflight& forecast) {
+void VerifyReport::text_forecast(const preflight::Preflight& forecast, const scan::StoreSurvey& survey,
+                                 int code) {
   std::string text = fmt::format("If a stock broker {} were started on this store now, after {} stop:\n",
                                  forecast.version == preflight::StockVersion::v4_9 ? "4.9" : "5.3",
                                  forecast.abnormal ? "an unclean" : "a clean");
+  const auto out = std::back_inserter(text);
   const auto reason = [&] { forensics::append_visible(text, forecast.reason); };
+  const auto count = [&](std::int64_t number) {
+    return fmt::format("{}{}{} message{}", color_ && number > 0 ? color_of(forensics::Severity::loss) : "",
+                       number, color_ && number > 0 ? kPlain : "", number == 1 ? "" : "s");
+  };
   if (!forecast.simulated) {
-    text += "  this kind of store is not simulated: ";
+    text += "  ";
     reason();
-    write(text + '\n');
+    fmt::format_to(out, "\nNot known (exit {}).\n", code);
+    write(text);
     return;
   }
   if (!forecast.starts) {
     text += "  it would not start: ";
     reason();
-    text += '\n';
+    fmt::format_to(out, "\n  {} that {} intact cannot be read as long as it does not\n",
+                   count(forecast.messages_lost), forecast.messages_lost == 1 ? "is" : "are");
   } else {
     std::int64_t readable = 0;
     for (const preflight::QueueForecast& queue : forecast.queues) readable += queue.readable;
-    fmt::format_to(
-        std::back_inserter(text),
-        "  it would start; the log would reach from {} to {}\n  {} messages readable in {} queues\n",
-        forecast.min_phy_offset, forecast.max_phy_offset, readable, forecast.queues.size());
+    if (forecast.min_phy_offset < 0) {
+      text += "  it would start, with an empty log\n";
+    } else {
+      fmt::format_to(out, "  it would start; the log would reach from {} to {}\n", forecast.min_phy_offset,
+                     forecast.max_phy_offset);
+    }
     if (!forecast.reason.empty()) {
       text += "  ";
       reason();
       text += '\n';
     }
+    fmt::format_to(out, "  {} message{} readable in {} queue{}\n", readable, readable == 1 ? "" : "s",
+                   forecast.queues.size(), forecast.queues.size() == 1 ? "" : "s");
+    fmt::format_to(out, "  {} lost that {} intact now\n", count(forecast.messages_lost),
+                   forecast.messages_lost == 1 ? "is" : "are");
   }
-  fmt::format_to(std::back_inserter(text), "  {}{} messages lost that are intact now{}\n",
-                 color_ && forecast.messages_lost > 0 ? "\x1b[1;31m" : "", forecast.messages_lost,
-                 color_ && forecast.messages_lost > 0 ? "\x1b[0m" : "");
   if (forecast.misplaced > 0) {
-    fmt::format_to(std::back_inserter(text),
-                   "  {} messages readable at another queue offset than their own\n", forecast.misplaced);
+    fmt::format_to(out, "  {} readable at another queue offset than {} own\n", count(forecast.misplaced),
+                   forecast.misplaced == 1 ? "its" : "their");
   }
   text_list(text, "files destroyed", forecast.files_destroyed);
   text_list(text, "queues truncated", forecast.queues_truncated);
   text_list(text, "index files deleted", forecast.index_files_deleted);
   for (const auto& [file, from] : forecast.config_loaded) {
-    if (from != "json") {
-      fmt::format_to(std::back_inserter(text), "  {} would be loaded from {}\n", file,
-                     from == "bak" ? "its .bak" : "nowhere: empty");
-    }
+    const bool exists =
+        std::ranges::any_of(survey.config_files, [&name = file](const scan::StoreFile& known) {
+          return known.name == name || known.name == name + ".bak";
+        });
+    if (from == "json" || !exists) continue;
+    text += "  ";
+    forensics::append_visible(text, file);
+    text += from == "bak" ? " would be taken from its .bak\n"
+                          : " would be taken as empty: neither it nor its .bak is good\n";
   }
-  fmt::format_to(std::back_inserter(text), "  {} read for the recovery\n",
-                 forensics::size_text(forecast.recovery_bytes));
+  fmt::format_to(out, "  {} read before it serves\n", forensics::size_text(forecast.recovery_bytes));
+  if (!forecast.starts) {
+    fmt::format_to(out, "It would not start (exit {}); rmq-verify STORE names what is wrong.\n", code);
+  } else if (code != 0) {
+    fmt::format_to(
+        out, "Do not start it on this store as it is (exit {}); rmq-verify STORE names what is wrong.\n",
+        code);
+  } else {
+    fmt::format_to(out, "Starting it would cost no message that is intact now (exit {}).\n", code);
+  }
   write(text);
-}
-
-std::string explain(std::string_view code) {
-  const forensics::FindingRow* row = forensics::find_finding(code);
-  if (row == nullptr) return {};
-  return fmt::format("{}  {} (usually {})\n\n{}\n\nUsual cause: {}\n\nWhat to do: {}\n", row->code,
-                     row->title, forensics::to_string(row->usual), row->meaning, row->cause, row->fix);
 }
 
 }  // namespace rmq::cli
