@@ -10,6 +10,12 @@
 namespace rmq::format {
 namespace {
 
+// Of equal length already: the constant length lets the compiler compare words instead of calling memcmp.
+template <std::size_t N>
+bool is(std::string_view name, const char (&wanted)[N]) {
+  return std::memcmp(name.data(), wanted, N - 1) == 0;
+}
+
 void note(StoreProperties& found, std::string_view name, std::string_view value) {
   switch (name.size()) {
     case 4:

@@ -1,35 +1,80 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 
 #include "libstore/io/read_file_system.h"
 
 namespace rmq::io {
 namespace {
 
+constexpr std::int64_t kDirectBlock = 2 << 20;  // a virtual disk reads at full speed from here on
+constexpr std::int64_t kDirectAlignment = 4096;
+constexpr std::size_t kScanRead = 64 << 10;  // reads of this size and more belong to a scan
+
+// How much of a range of a file lies in the page cache (cachestat, Linux 6.5).
+struct CacheState {
+  bool known = false;
+  std::uint64_t cached_pages = 0;
+  std::uint64_t dirty_pages = 0;
+};
+
+CacheState cache_state([[maybe_unused]] int descriptor, [[maybe_unused]] std::int64_t position,
+                       [[maybe_unused]] std::int64_t length) {
+  constexpr long kCachestat = 451;  // the same number on every architecture; Debian 12's headers do not have it
+  struct {
+    std::uint64_t offset;
+    std::uint64_t length;
+  } range{static_cast<std::uint64_t>(position), static_cast<std::uint64_t>(length)};
+  struct {
+    std::uint64_t cache, dirty, writeback, evicted, recently_evicted;
+  } state{};
+  if (::syscall(kCachestat, descriptor, &range, &state, 0U) != 0) return {};
+  return {true, state.cache, state.dirty + state.writeback};
+}
+
+// One block read past the page cache, kept by each thread: a scan of a cold store then does not evict the pages that a
+// broker beside it works with. The buffer belongs to the file whose `owner` number it carries.
+struct DirectBlock {
+  ~DirectBlock() { std::free(bytes); }
+  std::uint64_t owner = 0;
+  std::int64_t position = 0;
+  std::int64_t size = 0;
+  bool direct = false;  // false: this part of the file is read through the page cache
+  std::byte* bytes = nullptr;
+};
+thread_local DirectBlock direct_block;
+std::atomic<std::uint64_t> next_owner{1};
+
 class PosixReadFile final : public ReadFile {
  public:
   PosixReadFile(int descriptor, std::int64_t size, std::string path)
       : descriptor_(descriptor), size_(size), path_(std::move(path)) {}
-  ~PosixReadFile() override { ::close(descriptor_); }
+  ~PosixReadFile() override {
+    ::close(descriptor_);
+    if (direct_ >= 0) ::close(direct_);
+  }
   PosixReadFile(const PosixReadFile&) = delete;
   PosixReadFile& operator=(const PosixReadFile&) = delete;
 
   Result<std::size_t> read_at(std::int64_t position, std::span<std::byte> out) const override {
-    std::size_t done = 0;
-    while (done < out.size()) {
-      const ssize_t got = ::pread(descriptor_, out.data() + done, out.size() - done,
-                                  static_cast<off_t>(position + static_cast<std::int64_t>(done)));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return os_error(errno, "reading " + path_ + " at " + std::to_string(position));
-      if (got == 0) break;
-      done += static_cast<std::size_t>(got);
+    if (out.size() >= kScanRead && size_ > kDirectBlock) {
+      std::size_t done = 0;
+      while (done < out.size() && take_direct(position + static_cast<std::int64_t>(done), out, done)) {
+      }
+      if (done == out.size()) return done;
+      const auto rest = read_cached(position + static_cast<std::int64_t>(done), out.subspan(done));
+      if (!rest) return rest.error();
+      return done + *rest;
     }
-    return done;
+    return read_cached(position, out);
   }
 
   std::int64_t size() const override { return size_; }
@@ -46,9 +91,74 @@ class PosixReadFile final : public ReadFile {
   }
 
  private:
+  Result<std::size_t> read_cached(std::int64_t position, std::span<std::byte> out) const {
+    std::size_t done = 0;
+    while (done < out.size()) {
+      const ssize_t got = ::pread(descriptor_, out.data() + done, out.size() - done,
+                                  static_cast<off_t>(position + static_cast<std::int64_t>(done)));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return os_error(errno, "reading " + path_ + " at " + std::to_string(position));
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+
+  // Copies what this thread's direct block holds at `position`; false where the page cache has to serve.
+  bool take_direct(std::int64_t position, std::span<std::byte> out, std::size_t& done) const {
+    DirectBlock& block = direct_block;
+    if (block.owner != owner_ || position < block.position || position >= block.position + block.size) {
+      load_direct(position);
+    }
+    if (!block.direct) return false;
+    const std::int64_t there = block.position + block.size - position;
+    if (there <= 0) return false;
+    const auto count = std::min(static_cast<std::size_t>(there), out.size() - done);
+    std::memcpy(out.data() + done, block.bytes + (position - block.position), count);
+    done += count;
+    return true;
+  }
+
+  // Decides for the block around `position`: past the page cache if next to nothing of it is in there (and nothing is
+  // dirty: reading that directly would force the broker's pages to disk).
+  void load_direct(std::int64_t position) const {
+    DirectBlock& block = direct_block;
+    block.owner = owner_;
+    block.position = position / kDirectAlignment * kDirectAlignment;
+    block.size = std::min(kDirectBlock, size_ - block.position);
+    block.direct = false;
+    const CacheState state = cache_state(descriptor_, block.position, block.size);
+    const auto pages = static_cast<std::uint64_t>(block.size / kDirectAlignment);
+    if (!state.known || state.dirty_pages > 0 || state.cached_pages > pages / 8 || !open_direct()) return;
+    if (block.bytes == nullptr) {
+      block.bytes = static_cast<std::byte*>(std::aligned_alloc(kDirectAlignment, kDirectBlock));
+      if (block.bytes == nullptr) return;
+    }
+    const ssize_t got = ::pread(direct_, block.bytes, static_cast<std::size_t>(kDirectBlock), static_cast<off_t>(block.position));
+    if (got <= position - block.position) return;  // an error is told by the plain read that follows
+    block.size = std::min<std::int64_t>(got, block.size);
+    block.direct = true;
+  }
+
+  [[nodiscard]] bool open_direct() const {
+    int expected = kNotTried;
+    if (direct_.load() == kNotTried) {
+      int opened = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT | O_NOATIME);
+      if (opened < 0 && errno == EPERM) opened = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
+      if (opened < 0) opened = kImpossible;
+      if (!direct_.compare_exchange_strong(expected, opened) && opened >= 0) ::close(opened);
+    }
+    return direct_ >= 0;
+  }
+
+  static constexpr int kNotTried = -1;
+  static constexpr int kImpossible = -2;
+
   int descriptor_;
   std::int64_t size_;
   std::string path_;
+  std::uint64_t owner_ = next_owner++;
+  mutable std::atomic<int> direct_{kNotTried};
 };
 
 DirectoryEntry entry_of(std::string name, const struct stat& status) {
@@ -75,7 +185,7 @@ class PosixReadFileSystem final : public ReadFileSystem {
       ::close(descriptor);
       return wrong_use(path + " is not a regular file");
     }
-    return std::unique_ptr<ReadFile>(new PosixReadFile(descriptor, status.st_size, path));
+    return std::make_unique<PosixReadFile>(descriptor, status.st_size, path);
   }
 
   Result<std::vector<DirectoryEntry>> list(const std::string& directory) const override {
