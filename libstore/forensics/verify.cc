@@ -91,10 +91,9 @@ void forgive_what_recovery_mends(VerifyContext& context) {
   // Whatever else is wrong is the cause; where nothing is, this is the finding.
   const bool explained = std::ranges::any_of(context.findings, [](const Finding& f) { return f.severity > Severity::benign; });
   context.add("ST-RECOVERY-LOSES", explained ? Severity::benign : Severity::hidden, "", 0, 0,
-              fmt::format("a stock broker that starts now loses {} that {} whole, and puts {} at wrong queue offsets: see "
-                          "rmq-verify --preflight",
+              fmt::format("a stock broker that starts now loses {} that {} whole{}: see rmq-verify --preflight",
                           counted(forecast->messages_lost, "message", "messages"), forecast->messages_lost == 1 ? "is" : "are",
-                          forecast->misplaced));
+                          forecast->misplaced == 0 ? "" : fmt::format(", and puts {} at wrong queue offsets", forecast->misplaced)));
 }
 
 void verify_log_and_queues(VerifyContext& context, const std::vector<LogFile>& log) {

@@ -234,7 +234,9 @@ class Case {
     for (const std::int32_t jobs : {1, 2}) {
       options.jobs = jobs;
       const std::string log = lines_of("log", dump_log, options);
-      if (jobs == 2) EXPECT_EQ(log, one_job) << "dump log, one job or two";
+      if (jobs == 2) {
+        EXPECT_EQ(log, one_job) << "dump log, one job or two";
+      }
       one_job = log;
     }
     check_log_lines(one_job);
@@ -296,10 +298,14 @@ class Case {
       const std::int64_t from = number(record ? "phyOffset" : "from");
       const std::int64_t to = record ? from + number("size") : number("to");
       EXPECT_LT(from, to) << line;
-      if (file == last_file && survey_.config.commit_log_directories.empty()) EXPECT_GE(from, last_end) << line;
+      if (file == last_file && survey_.config.commit_log_directories.empty()) {
+        EXPECT_GE(from, last_end) << line;
+      }
       last_end = to;
       last_file = file;
-      if (record) EXPECT_TRUE(lies_there(file, from, number("size"))) << line;
+      if (record) {
+        EXPECT_TRUE(lies_there(file, from, number("size"))) << line;
+      }
     }
   }
 
