@@ -124,7 +124,7 @@ class IndexDump {
     text_ = fmt::format("{}  {}", file.name, size_text(file.size));
     if (index.has_header()) {
       fmt::format_to(std::back_inserter(text_), "  {} entries  {} slots used",
-                     std::max(header.index_count - 1, 0), header.hash_slot_count);
+                     std::max(header.index_count, 1) - 1, header.hash_slot_count);
       if (index.geometry().known()) {
         fmt::format_to(std::back_inserter(text_), " of {}{}", index.geometry().slots,
                        index.geometry().ambiguous ? " (a guess)" : "");

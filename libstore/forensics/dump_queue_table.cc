@@ -136,6 +136,10 @@ std::span<const std::byte> DumpQueueTable::window(State& state, std::int64_t pos
                           std::memory_order_relaxed);
   // Readers go both ways (a search, then on): start a little before what is asked for.
   const std::int64_t from = std::max<std::int64_t>(position - file->start - kWindow / 8, 0);
+  // Files that are longer than they should be overlap the next one, and that one counts.
+  if (const auto next = std::next(file); next != files.end() && next->start - file->start - from < kWindow) {
+    state.window.resize(static_cast<std::size_t>(next->start - file->start - from));
+  }
   const auto got = (*opened)->read_at(from, state.window);
   if (!got) {
     state.window.clear();

@@ -20,7 +20,13 @@ const scan::MappedFile* QueueState::file_of(UnitNumber unit) const {
   auto after = std::ranges::upper_bound(files, position, {}, &scan::MappedFile::start);
   if (after == files.begin()) return nullptr;
   const scan::MappedFile& file = *std::prev(after);
-  return position - file.start + unit_size_ <= file.size ? &file : nullptr;
+  return position - file.start + unit_size_ <= room_in(file) ? &file : nullptr;
+}
+
+std::int64_t QueueState::room_in(const scan::MappedFile& file) const {
+  const auto& files = queue_->files.files;
+  const auto next = std::ranges::upper_bound(files, file.start, {}, &scan::MappedFile::start);
+  return next == files.end() ? file.size : std::min(file.size, next->start - file.start);
 }
 
 void QueueState::confirm(UnitNumber first, std::int64_t count) {
@@ -102,7 +108,7 @@ const std::byte* UnitReader::load(UnitNumber number) {
   }
   const std::int64_t position = number * unit_size_ - mapped->start;
   const std::int64_t units = std::max<std::int64_t>(static_cast<std::int64_t>(window_bytes_) / unit_size_, 1);
-  const std::int64_t bytes = std::min(units * unit_size_, (mapped->size - position) / unit_size_ * unit_size_);
+  const std::int64_t bytes = std::min(units * unit_size_, (state_.room_in(*mapped) - position) / unit_size_ * unit_size_);
   window_.resize(static_cast<std::size_t>(bytes));
   const auto got = file_->read_at(position, window_);
   if (!got || *got < static_cast<std::size_t>(unit_size_)) {

@@ -33,6 +33,8 @@ class QueueState {
   [[nodiscard]] UnitNumber end_unit() const { return end_unit_; }      // behind the last file
   // The file that holds the unit; nullptr where none does. A file cut short holds only its whole units.
   [[nodiscard]] const scan::MappedFile* file_of(UnitNumber unit) const;
+  // Bytes of one of the queue's files that hold units: up to where the next file begins, however long it is.
+  [[nodiscard]] std::int64_t room_in(const scan::MappedFile& file) const;
 
   // Thread-safe.
   void confirm(UnitNumber first, std::int64_t count);

@@ -67,7 +67,7 @@ QueueLeftovers collect(const io::ReadFileSystem& files, const QueueState& state,
       continue;
     }
     const UnitNumber first = mapped.start / state.unit_size();
-    const UnitNumber end = (mapped.start + mapped.size) / state.unit_size();
+    const UnitNumber end = (mapped.start + state.room_in(mapped)) / state.unit_size();
     for (UnitNumber at = first; at < end;) {
       std::int64_t count = std::min(kBlockUnits, end - at);
       if (state.is_confirmed(at)) {  // was read and compared by the log pass
