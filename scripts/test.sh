@@ -18,7 +18,7 @@ if [ "${1:-}" = --full ]; then
   run asan
   echo "== clang, thread sanitizer"
   build tsan
-  run tsan -L 'threads|golden'
+  run tsan -L threads
   echo "== fuzzers, ${FUZZ_SECONDS:-10} seconds each"
   build fuzz
   scripts/fuzz.sh "${FUZZ_SECONDS:-10}"
