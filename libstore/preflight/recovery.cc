@@ -6,6 +6,7 @@
 #include "libstore/format/commit_log_record.h"
 #include "libstore/format/index_file.h"
 #include "libstore/format/sys_flag.h"
+#include "libstore/preflight/java_math.h"
 
 namespace rmq::preflight {
 namespace {
@@ -217,7 +218,7 @@ std::int64_t Recovery::reput_end() const {
 // DefaultMessageStore.start (4.x), doRecheckReputOffsetFromCq (5.x): waits until all is dispatched.
 bool Recovery::reput_from_queues() {
   std::int64_t from = std::max<std::int64_t>({log_.min_offset(), queues_.max_physic_offset(), 0});
-  while (reput_end() - from > 0 && !pool_.fault()) {
+  while (wrap_add(reput_end(), -from) > 0 && !pool_.fault()) {
     const std::int64_t before = from;
     if (!reput_round(from)) return false;
     if (from <= before) {
