@@ -8,7 +8,7 @@ scripts/install_dependencies.sh tests
 case ${1:-} in "" | --full) ;; *) echo "usage: test.sh [--full]" >&2; exit 16 ;; esac
 build() {
   cmake --preset "$1" >/dev/null
-  cmake --build --preset "$1" --parallel 2 >"build/$1.log" 2>&1 || { grep -v '^\[' "build/$1.log" | tail -n 60 >&2; exit 1; }
+  cmake --build --preset "$1" --parallel 2 "${@:2}" >"build/$1.log" 2>&1 || { grep -v '^\[' "build/$1.log" | tail -n 60 >&2; exit 1; }
   tail -n 1 "build/$1.log"
 }
 run() { ctest --preset "$1" --parallel 2 "${@:2}"; }
@@ -17,7 +17,7 @@ if [ "${1:-}" = --full ]; then
   build asan
   run asan
   echo "== clang, thread sanitizer"
-  build tsan
+  build tsan --target random_damage_test rmq-verify
   run tsan -L threads
   echo "== fuzzers, ${FUZZ_SECONDS:-10} seconds each"
   build fuzz

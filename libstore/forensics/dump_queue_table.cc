@@ -69,6 +69,7 @@ std::optional<std::size_t> DumpQueueTable::find(std::string_view topic, std::int
 }
 
 QueueBounds DumpQueueTable::bounds(std::size_t index) {
+  limit_windows();
   State& state = *queues_[index];
   const std::lock_guard lock(state.mutex);
   if (!state.bounds) state.bounds = find_bounds(state);
@@ -76,7 +77,7 @@ QueueBounds DumpQueueTable::bounds(std::size_t index) {
 }
 
 std::optional<QueueUnit> DumpQueueTable::unit(std::size_t index, std::int64_t queue_offset) {
-  if (window_bytes_.load(std::memory_order_relaxed) > kWindowBytesLimit) release_windows();
+  limit_windows();
   State& state = *queues_[index];
   const std::lock_guard lock(state.mutex);
   if (!state.bounds) state.bounds = find_bounds(state);
@@ -92,6 +93,7 @@ std::optional<QueueUnit> DumpQueueTable::unit(std::size_t index, std::int64_t qu
 }
 
 std::optional<QueueUnit> DumpQueueTable::unit_at(std::size_t index, std::int64_t position) {
+  limit_windows();
   State& state = *queues_[index];
   const std::lock_guard lock(state.mutex);
   return load(state, position);
@@ -102,7 +104,9 @@ std::vector<std::string> DumpQueueTable::faults() const {
   return faults_;
 }
 
-void DumpQueueTable::release_windows() {
+// Windows are a cache: when all queues together hold too much, all are let go.
+void DumpQueueTable::limit_windows() {
+  if (window_bytes_.load(std::memory_order_relaxed) <= kWindowBytesLimit) return;
   for (const auto& state : queues_) {
     const std::unique_lock lock(state->mutex, std::try_to_lock);
     if (!lock.owns_lock()) continue;

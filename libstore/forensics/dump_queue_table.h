@@ -84,7 +84,7 @@ class DumpQueueTable {
   void find_minimum(State& state, QueueBounds& bounds);
   std::optional<std::int64_t> find_batch(State& state, const QueueBounds& bounds, std::int64_t queue_offset);
   void resolve_ext(State& state, QueueUnit& unit);
-  void release_windows();
+  void limit_windows();
 
   const io::ReadFileSystem& files_;
   const scan::StoreSurvey& survey_;
