@@ -9,6 +9,7 @@ QueueState::QueueState(const scan::Queue& queue)
       unit_size_(queue.kind == scan::QueueKind::batch ? format::kBatchConsumeQueueEntrySize
                                                       : format::kConsumeQueueEntrySize) {
   const auto& files = queue.files.files;
+  bits_.resize(files.size());
   if (files.empty()) return;
   first_unit_ = files.front().start / unit_size_;
   end_unit_ = (files.back().start + files.back().size) / unit_size_;
@@ -31,21 +32,29 @@ std::int64_t QueueState::room_in(const scan::MappedFile& file) const {
 
 void QueueState::confirm(UnitNumber first, std::int64_t count) {
   const std::lock_guard lock(mutex_);
-  const UnitNumber end = first + count;
-  const auto words = static_cast<std::size_t>((end - first_unit_ + 63) / 64);
-  if (bits_.size() < words) bits_.resize(std::max(words, bits_.size() + bits_.size() / 2));
-  for (UnitNumber unit = first; unit < end;) {
-    const auto bit = static_cast<std::uint64_t>(unit - first_unit_);
-    const std::uint64_t in_word = bit % 64;
-    const auto here = std::min<std::uint64_t>(64 - in_word, static_cast<std::uint64_t>(end - unit));
-    const std::uint64_t mask = (here == 64 ? ~0ULL : ((1ULL << here) - 1)) << in_word;
-    std::uint64_t& word = bits_[bit / 64];
-    confirmed_units_ += static_cast<std::int64_t>(here) - std::popcount(word & mask);
-    word |= mask;
-    unit += static_cast<std::int64_t>(here);
-  }
   first_confirmed_ = std::min(first_confirmed_, first);
-  last_confirmed_ = std::max(last_confirmed_, end - 1);
+  last_confirmed_ = std::max(last_confirmed_, first + count - 1);
+  for (UnitNumber unit = first; count > 0;) {
+    const scan::MappedFile* const file = file_of(unit);
+    if (file == nullptr) return;  // nobody confirms what no file holds
+    const std::int64_t begin = file->start / unit_size_;
+    std::vector<std::uint64_t>& words = bits_[static_cast<std::size_t>(file - queue_->files.files.data())];
+    std::int64_t here = std::min(count, room_in(*file) / unit_size_ - (unit - begin));
+    count -= here;
+    const auto needed = static_cast<std::size_t>((unit - begin + here + 63) / 64);
+    if (words.size() < needed) words.resize(std::max(needed, words.size() + words.size() / 2));
+    while (here > 0) {
+      const auto bit = static_cast<std::uint64_t>(unit - begin);
+      const std::uint64_t in_word = bit % 64;
+      const auto step = std::min<std::uint64_t>(64 - in_word, static_cast<std::uint64_t>(here));
+      const std::uint64_t mask = (step == 64 ? ~0ULL : ((1ULL << step) - 1)) << in_word;
+      std::uint64_t& word = words[bit / 64];
+      confirmed_units_ += static_cast<std::int64_t>(step) - std::popcount(word & mask);
+      word |= mask;
+      unit += static_cast<std::int64_t>(step);
+      here -= static_cast<std::int64_t>(step);
+    }
+  }
 }
 
 void QueueState::note_generation(std::int64_t log_offset) {
@@ -54,14 +63,17 @@ void QueueState::note_generation(std::int64_t log_offset) {
 }
 
 bool QueueState::is_confirmed(UnitNumber unit) const {
-  if (unit < first_unit_) return false;
-  const auto bit = static_cast<std::uint64_t>(unit - first_unit_);
-  return bit / 64 < bits_.size() && ((bits_[bit / 64] >> (bit % 64)) & 1U) != 0;
+  const scan::MappedFile* const file = file_of(unit);
+  return file != nullptr && confirmed_in(*file).test(unit - file->start / unit_size_);
 }
 
-UnitNumber QueueState::next_confirmed(UnitNumber from, UnitNumber end) const {
-  const UnitNumber last = std::min(last_confirmed_ + 1, end);
-  while (from < last && !is_confirmed(from)) ++from;
+ConfirmedUnits QueueState::confirmed_in(const scan::MappedFile& file) const {
+  return {bits_[static_cast<std::size_t>(&file - queue_->files.files.data())]};
+}
+
+std::int64_t ConfirmedUnits::next(std::int64_t from, std::int64_t end) const {
+  const std::int64_t last = std::min(end, std::ssize(words) * 64);
+  while (from < last && !test(from)) from += words[static_cast<std::size_t>(from / 64)] == 0 ? 64 - from % 64 : 1;
   return from < last ? from : end;
 }
 
@@ -136,20 +148,30 @@ std::optional<UnitNumber> UnitReader::find_batch(std::int64_t base_offset) {
     return found.base_offset;
   };
   if (base_of(next_batch_) == base_offset) return next_batch_++;
-  UnitNumber low = state_.first_unit();
-  UnitNumber high = state_.end_unit();
-  while (low < high) {
-    const UnitNumber middle = low + (high - low) / 2;
-    const auto base = base_of(middle);
-    if (base && *base < base_offset) {
-      low = middle + 1;
-    } else {
-      high = middle;
+  // File by file: within a file batches are in order, between files they are not if names were swapped.
+  const auto& files = state_.queue().files.files;
+  const auto search = [&](const scan::MappedFile& file) -> std::optional<UnitNumber> {
+    UnitNumber low = file.start / unit_size_;
+    UnitNumber high = low + state_.room_in(file) / unit_size_;
+    while (low < high) {
+      const UnitNumber middle = low + (high - low) / 2;
+      const auto base = base_of(middle);
+      if (base && *base < base_offset) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    if (base_of(low) != base_offset) return std::nullopt;
+    return low;
+  };
+  for (auto file = files.rbegin(); file != files.rend(); ++file) {
+    if (const auto found = search(*file)) {
+      next_batch_ = *found + 1;
+      return found;
     }
   }
-  if (base_of(low) != base_offset) return std::nullopt;
-  next_batch_ = low + 1;
-  return low;
+  return std::nullopt;
 }
 
 }  // namespace rmq::forensics

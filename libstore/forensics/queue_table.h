@@ -23,6 +23,18 @@ namespace rmq::forensics {
 // queue offset; in a batch queue it is the batch's number.
 using UnitNumber = std::int64_t;
 
+// Which units of one queue file are confirmed, by their place in the file.
+struct ConfirmedUnits {
+  std::span<const std::uint64_t> words;
+
+  [[nodiscard]] bool test(std::int64_t place) const {
+    const auto bit = static_cast<std::uint64_t>(place);
+    return bit / 64 < words.size() && ((words[bit / 64] >> (bit % 64)) & 1U) != 0;
+  }
+  // The first confirmed place in [from, end); `end` when there is none.
+  [[nodiscard]] std::int64_t next(std::int64_t from, std::int64_t end) const;
+};
+
 class QueueState {
  public:
   explicit QueueState(const scan::Queue& queue);
@@ -43,8 +55,7 @@ class QueueState {
 
   // Only when nobody writes any more.
   [[nodiscard]] bool is_confirmed(UnitNumber unit) const;
-  // The first confirmed unit in [from, end); `end` when there is none.
-  [[nodiscard]] UnitNumber next_confirmed(UnitNumber from, UnitNumber end) const;
+  [[nodiscard]] ConfirmedUnits confirmed_in(const scan::MappedFile& file) const;  // one of the queue's files
   [[nodiscard]] std::int64_t confirmed_units() const { return confirmed_units_; }
   [[nodiscard]] UnitNumber first_confirmed() const { return first_confirmed_; }
   [[nodiscard]] UnitNumber last_confirmed() const { return last_confirmed_; }  // -1 when none is
@@ -56,7 +67,8 @@ class QueueState {
   UnitNumber first_unit_ = 0;
   UnitNumber end_unit_ = 0;
   std::mutex mutex_;
-  std::vector<std::uint64_t> bits_;  // from first_unit_ on, grown as far as units are confirmed
+  // One bit a unit, file by file, grown as far as units are confirmed: a file with a wild name costs no more than others.
+  std::vector<std::vector<std::uint64_t>> bits_;
   std::int64_t confirmed_units_ = 0;
   UnitNumber first_confirmed_ = std::numeric_limits<std::int64_t>::max();
   UnitNumber last_confirmed_ = -1;

@@ -68,10 +68,11 @@ QueueLeftovers collect(const io::ReadFileSystem& files, const QueueState& state,
     }
     const UnitNumber first = mapped.start / state.unit_size();
     const UnitNumber end = (mapped.start + state.room_in(mapped)) / state.unit_size();
+    const ConfirmedUnits confirmed = state.confirmed_in(mapped);
     for (UnitNumber at = first; at < end;) {
       std::int64_t count = std::min(kBlockUnits, end - at);
-      if (state.is_confirmed(at)) {  // was read and compared by the log pass
-        while (at < end && state.is_confirmed(at)) take_used(at++);
+      if (confirmed.test(at - first)) {  // was read and compared by the log pass
+        while (at < end && confirmed.test(at - first)) take_used(at++);
         continue;
       }
       // Space that was never written is not read: queue files are mostly holes.
@@ -79,7 +80,7 @@ QueueLeftovers collect(const io::ReadFileSystem& files, const QueueState& state,
       const std::int64_t data = (*file)->next_data(position) / state.unit_size();
       if (data > at - first) {
         const std::int64_t empty = std::min(data, end - first) - (at - first);
-        const UnitNumber to = state.next_confirmed(at, at + empty);
+        const UnitNumber to = first + confirmed.next(at - first, at - first + empty);
         take_unused(at, to - at);
         at = to;
         continue;
@@ -94,7 +95,7 @@ QueueLeftovers collect(const io::ReadFileSystem& files, const QueueState& state,
       for (std::int64_t i = 0; i < count; ++i) {
         const UnitNumber number = at + i;
         const auto entry = ConsumeQueueEntry::load(block.data() + i * state.unit_size());
-        if (state.is_confirmed(number)) {
+        if (confirmed.test(number - first)) {
           take_used(number);
         } else if (!entry.is_used()) {
           take_unused(number, 1);
