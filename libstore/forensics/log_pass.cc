@@ -208,7 +208,11 @@ class Worker {
     if (options_.cross_check && format::enters_consume_queue(message.sys_flag)) {
       std::optional<std::int64_t> tags;
       if (!torn) tags = expected_tags(lane, message, properties);
-      cross_check(lane, message.queue_offset, log_offset, message, tags);
+      if (is_possible_unit(message.queue_offset)) {
+        cross_check(lane, message.queue_offset, log_offset, message, tags);
+      } else {
+        keep(report_.queue_offsets, {item.position, item.length, message.queue_offset});
+      }
       if (properties.multi_queue_offset) multi_dispatch(message, properties, log_offset, tags);
     }
     if (matcher_ && !torn && format::enters_index(message.sys_flag)) {
@@ -291,6 +295,7 @@ class Worker {
       const std::string_view text = part(offsets);
       std::int64_t queue_offset = 0;
       if (std::from_chars(text.data(), text.data() + text.size(), queue_offset).ec != std::errc{}) continue;
+      if (!is_possible_unit(queue_offset)) continue;
       const std::int32_t queue_id = name.starts_with(kLmqPrefix) ? 0 : message.queue_id;
       cross_check(lane_of(name, queue_id), queue_offset, log_offset, message, tags);
     }

@@ -40,7 +40,7 @@ struct LogDamage {
   std::int64_t records = 0;  // whole records in it
 };
 
-struct FieldDamage {  // a record whose PHYSICALOFFSET is not where it lies
+struct FieldDamage {  // a record with a field that cannot be right
   std::int64_t position = 0;
   std::int64_t length = 0;
   std::int64_t stored = 0;
@@ -75,7 +75,8 @@ struct LogFileReport {
   std::int64_t time_regressions = 0;
   std::int64_t first_regression = 0;  // position of the first record older than the one before it
   std::vector<LogDamage> damage;
-  std::vector<FieldDamage> own_offsets;
+  std::vector<FieldDamage> own_offsets;    // PHYSICALOFFSET is not where it lies
+  std::vector<FieldDamage> queue_offsets;  // QUEUEOFFSET is one that no queue can have
   std::vector<RecordRun> unconfirmed;
   std::vector<TagsDamage> tags;
   IndexMatchReport index;

@@ -16,6 +16,7 @@ QueueState::QueueState(const scan::Queue& queue)
 }
 
 const scan::MappedFile* QueueState::file_of(UnitNumber unit) const {
+  if (!is_possible_unit(unit)) return nullptr;
   const auto& files = queue_->files.files;
   const std::int64_t position = unit * unit_size_;
   auto after = std::ranges::upper_bound(files, position, {}, &scan::MappedFile::start);

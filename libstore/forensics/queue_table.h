@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +23,9 @@ namespace rmq::forensics {
 // A unit is addressed by its number in the queue's files: byte position / unit size. In a simple queue that is the
 // queue offset; in a batch queue it is the batch's number.
 using UnitNumber = std::int64_t;
+// No queue reaches further: byte positions of units up to here fit an i64.
+inline constexpr UnitNumber kLastUnit = std::numeric_limits<std::int64_t>::max() / 64;
+[[nodiscard]] constexpr bool is_possible_unit(std::int64_t number) { return number >= 0 && number <= kLastUnit; }
 
 // Which units of one queue file are confirmed, by their place in the file.
 struct ConfirmedUnits {

@@ -132,6 +132,16 @@ class LogJudge {
                    fmt::format("the record at {} says its physical offset is {}", report.file.start + field.position,
                                field.stored));
     }
+    for (const FieldDamage& field : report.queue_offsets) {
+      // Where a queue unit leads to the record, verify_queues has told what the field should be.
+      const bool told = std::ranges::any_of(context_.findings, [&](const Finding& finding) {
+        return finding.code == "CL-FIELD" && finding.file == report.file.file->shown && finding.offset == field.position;
+      });
+      if (told) continue;
+      context_.add("CL-FIELD", Severity::hidden, report.file.file->shown, field.position, field.length,
+                   fmt::format("the record says queue offset {}, which no queue can have: a field of its header is damaged",
+                               field.stored));
+    }
     if (context_.at_least(VerifyLevel::paranoid) && report.time_regressions > 0) {
       context_.add("CL-TIME-ORDER", Severity::benign, report.file.file->shown, report.first_regression, 0,
                    fmt::format("{} older than the record before it: the clock went back",
