@@ -289,8 +289,9 @@ class QueueJudge {
       reach = std::max(reach, saturated_add(unit.entry.commit_log_offset, unit.entry.size));
     }
     constexpr std::int64_t kFarthest = std::int64_t{64} << 30;  // a wild offset proves no lost files
+    constexpr std::int64_t kMostFiles = 256;
     const bool tail = (contiguous || behind_.size() >= kTailUnits) && log_.file_size() > 0 &&
-                      reach - log_.end() < kFarthest;
+                      reach - log_.end() < kFarthest && (reach - log_.end()) / log_.file_size() < kMostFiles;
     if (!tail) {
       for (const auto& [state, unit] : behind_) {
         add_units("CQ-DANGLING", Severity::loss, *state, unit.number, 1,
