@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test.sh [--full]: installs what is missing, builds and runs the tests. --full, as CI runs it, adds clang with the
 # address, undefined and thread sanitizers, and a short run of every fuzzer.
-# FUZZ_SECONDS (default 10) is for each fuzzer.
+# FUZZ_SECONDS (default 6) is for each fuzzer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/install_dependencies.sh tests
@@ -19,9 +19,9 @@ if [ "${1:-}" = --full ]; then
   echo "== clang, thread sanitizer"
   build tsan --target random_damage_test rmq-verify
   run tsan -L threads
-  echo "== fuzzers, ${FUZZ_SECONDS:-10} seconds each"
+  echo "== fuzzers, ${FUZZ_SECONDS:-6} seconds each"
   build fuzz
-  scripts/fuzz.sh "${FUZZ_SECONDS:-10}"
+  scripts/fuzz.sh "${FUZZ_SECONDS:-6}"
 fi
 echo "== g++"
 build dev
