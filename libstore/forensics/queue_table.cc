@@ -5,14 +5,11 @@
 namespace rmq::forensics {
 
 QueueState::QueueState(const scan::Queue& queue)
-    : queue_(&queue),
-      unit_size_(queue.kind == scan::QueueKind::batch ? format::kBatchConsumeQueueEntrySize
-                                                      : format::kConsumeQueueEntrySize) {
+    : queue_(&queue), unit_size_(unit_size_of(queue)) {
   const auto& files = queue.files.files;
   bits_.resize(files.size());
   if (files.empty()) return;
   first_unit_ = files.front().start / unit_size_;
-  end_unit_ = (files.back().start + files.back().size) / unit_size_;
 }
 
 const scan::MappedFile* QueueState::file_of(UnitNumber unit) const {
@@ -112,10 +109,7 @@ const std::byte* UnitReader::load(UnitNumber number) {
   if (mapped == nullptr) return nullptr;
   if (mapped != mapped_ || file_ == nullptr) {
     auto opened = files_.open(mapped->path);
-    if (!opened) {
-      failed_ = true;
-      return nullptr;
-    }
+    if (!opened) return nullptr;
     file_ = std::move(*opened);
     mapped_ = mapped;
   }
@@ -126,7 +120,6 @@ const std::byte* UnitReader::load(UnitNumber number) {
   const auto got = file_->read_at(position, window_);
   if (!got || *got < static_cast<std::size_t>(unit_size_)) {
     window_first_ = window_end_ = 0;
-    failed_ = true;
     return nullptr;
   }
   window_first_ = number;

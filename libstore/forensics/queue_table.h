@@ -27,6 +27,10 @@ using UnitNumber = std::int64_t;
 inline constexpr UnitNumber kLastUnit = std::numeric_limits<std::int64_t>::max() / 64;
 [[nodiscard]] constexpr bool is_possible_unit(std::int64_t number) { return number >= 0 && number <= kLastUnit; }
 
+[[nodiscard]] constexpr std::int64_t unit_size_of(const scan::Queue& queue) {
+  return queue.kind == scan::QueueKind::batch ? format::kBatchConsumeQueueEntrySize : format::kConsumeQueueEntrySize;
+}
+
 // Which units of one queue file are confirmed, by their place in the file.
 struct ConfirmedUnits {
   std::span<const std::uint64_t> words;
@@ -46,7 +50,6 @@ class QueueState {
   [[nodiscard]] const scan::Queue& queue() const { return *queue_; }
   [[nodiscard]] std::int64_t unit_size() const { return unit_size_; }
   [[nodiscard]] UnitNumber first_unit() const { return first_unit_; }  // of the first file
-  [[nodiscard]] UnitNumber end_unit() const { return end_unit_; }      // behind the last file
   // The file that holds the unit; nullptr where none does. A file cut short holds only its whole units.
   [[nodiscard]] const scan::MappedFile* file_of(UnitNumber unit) const;
   // Bytes of one of the queue's files that hold units: up to where the next file begins, however long it is.
@@ -69,7 +72,6 @@ class QueueState {
   const scan::Queue* queue_;
   std::int64_t unit_size_;
   UnitNumber first_unit_ = 0;
-  UnitNumber end_unit_ = 0;
   std::mutex mutex_;
   // One bit a unit, file by file, grown as far as units are confirmed: a file with a wild name costs no more than others.
   std::vector<std::vector<std::uint64_t>> bits_;
@@ -109,7 +111,7 @@ class UnitReader {
  public:
   UnitReader(const io::ReadFileSystem& files, const QueueState& state, std::size_t window_bytes);
 
-  // The unit's bytes, or nullptr where no file holds it (or it cannot be read: see failed()). Valid until the next call.
+  // The unit's bytes, or nullptr where no file holds it (or it cannot be read). Valid until the next call.
   [[nodiscard]] const std::byte* unit(UnitNumber number) {
     if (number >= window_first_ && number < window_end_) {
       return window_.data() + (number - window_first_) * unit_size_;
@@ -117,7 +119,6 @@ class UnitReader {
     return load(number);
   }
   [[nodiscard]] std::optional<format::ConsumeQueueEntry> entry(UnitNumber number);
-  [[nodiscard]] bool failed() const { return failed_; }
   void close() { file_.reset(); }
   [[nodiscard]] bool is_open() const { return file_ != nullptr; }
 
@@ -137,7 +138,6 @@ class UnitReader {
   const scan::MappedFile* mapped_ = nullptr;
   std::unique_ptr<io::ReadFile> file_;
   UnitNumber next_batch_ = 0;
-  bool failed_ = false;
 };
 
 }  // namespace rmq::forensics

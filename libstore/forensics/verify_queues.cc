@@ -488,8 +488,7 @@ class QueueJudge {
   };
 
   void add_part(std::string_view code, const scan::Queue& queue, UnitNumber first, std::int64_t count, const RecordRun& run) {
-    const std::int64_t unit_size = queue.kind == scan::QueueKind::batch ? format::kBatchConsumeQueueEntrySize
-                                                                        : format::kConsumeQueueEntrySize;
+    const std::int64_t unit_size = unit_size_of(queue);
     const std::int64_t size = std::max(queue.files.file_size, unit_size);
     const std::int64_t file_start = first * unit_size / size * size;
     Part& part = missing_parts_[{queue.directory, file_start, std::string(code)}];
@@ -501,8 +500,7 @@ class QueueJudge {
 
   void report_part(const Part& part) {
     const bool missing = part.code == "CQ-MISSING-FILE";
-    const std::int64_t unit_size = part.queue->kind == scan::QueueKind::batch ? format::kBatchConsumeQueueEntrySize
-                                                                              : format::kConsumeQueueEntrySize;
+    const std::int64_t unit_size = unit_size_of(*part.queue);
     const std::int64_t size = part.queue->files.file_size;
     const std::int64_t offset = missing ? 0 : part.first * unit_size - part.file_start;
     const std::int64_t length = missing ? size : std::min((part.end - part.first) * unit_size, size - offset);
