@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "libstore/base/saturate.h"
 #include "libstore/forensics/dump_record.h"
@@ -15,6 +16,8 @@ constexpr std::int64_t kWindow = 8192;
 // All windows together; beyond it those that are not in use are dropped.
 constexpr std::int64_t kWindowBytesLimit = 64 << 20;
 constexpr std::size_t kFaultsLimit = 100;
+// Of one batch queue: some more than the long steps of a search.
+constexpr std::size_t kKnownBases = 512;
 // Recovery looks at this many files from the end (ConsumeQueue.recover).
 constexpr std::size_t kRecoveredFiles = 3;
 
@@ -41,7 +44,9 @@ struct DumpQueueTable::State {
   std::optional<QueueBounds> bounds;
   std::vector<std::byte> window;
   std::int64_t window_position = 0;
-  std::int64_t last_batch_position = -1;  // where the unit found last lies
+  // Batch queues: the base offset each file begins with, and those that searches come across most.
+  std::optional<std::vector<std::int64_t>> first_bases;
+  std::unordered_map<std::int64_t, std::int64_t> bases;
 };
 
 DumpQueueTable::DumpQueueTable(const io::ReadFileSystem& files, const scan::StoreSurvey& survey)
@@ -308,38 +313,58 @@ void DumpQueueTable::find_minimum(State& state, QueueBounds& bounds) {
   }
 }
 
-// Units of a batch queue lie in the order of their base offsets: the neighbour of the last one found first,
-// then a binary search.
+// BatchConsumeQueue.searchOffsetFromCache and binarySearch: in the file with the highest first base offset
+// that is not above the one asked for (the last of several), the last unit that begins at or below it.
+// Nothing is remembered but bytes, so that the answer never depends on what was asked before.
 std::optional<std::int64_t> DumpQueueTable::find_batch(State& state, const QueueBounds& bounds,
                                                        std::int64_t queue_offset) {
-  const auto holds = [&](const QueueUnit& unit) {
-    return unit.queue_offset <= queue_offset && queue_offset < saturated_add(unit.queue_offset, unit.batch_size);
-  };
-  for (std::int64_t position = state.last_batch_position;
-       state.last_batch_position >= 0 && position <= state.last_batch_position + 2 * state.unit_size;
-       position += state.unit_size) {
-    const auto unit = position < bounds.end_position ? load(state, position) : std::nullopt;
-    if (!unit || !holds(*unit)) continue;
-    state.last_batch_position = position;
-    return position;
-  }
-  std::int64_t low = state.queue->files.files.front().start / state.unit_size;
-  std::int64_t high = bounds.end_position / state.unit_size;
-  while (low < high) {
-    const std::int64_t middle = low + (high - low) / 2;
-    const auto unit = load(state, middle * state.unit_size);
-    if (unit && holds(*unit)) {
-      state.last_batch_position = middle * state.unit_size;
-      return state.last_batch_position;
+  const std::int64_t unit = state.unit_size;
+  const auto& files = state.queue->files.files;
+  if (!state.first_bases) {
+    auto& bases = state.first_bases.emplace();
+    for (const scan::MappedFile& file : files) {
+      const auto first = file.start < bounds.end_position ? load(state, file.start) : std::nullopt;
+      bases.push_back(first ? first->queue_offset : std::numeric_limits<std::int64_t>::max());
     }
-    // A missing file in the middle: what is asked for lies on either side; the later side is the live one.
-    if (!unit || unit->queue_offset < queue_offset) {
-      low = middle + 1;
+  }
+  std::optional<std::size_t> chosen;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::int64_t base = (*state.first_bases)[i];
+    if (base <= queue_offset && (!chosen || base >= (*state.first_bases)[*chosen])) chosen = i;
+  }
+  if (!chosen) return std::nullopt;
+  const std::int64_t start = files[*chosen].start;
+  const auto base_at = [&](std::int64_t number, std::int64_t distance) -> std::optional<std::int64_t> {
+    const std::int64_t position = start + number * unit;
+    const bool far = distance * unit > kWindow;  // near ones lie in the window
+    if (const auto known = far ? state.bases.find(position) : state.bases.end(); known != state.bases.end()) {
+      return known->second;
+    }
+    const auto found = load(state, position);
+    if (!found) return std::nullopt;
+    if (far) {
+      if (state.bases.size() >= kKnownBases) state.bases.clear();
+      state.bases.emplace(position, found->queue_offset);
+    }
+    return found->queue_offset;
+  };
+  std::int64_t low = 0;  // begins at or below
+  std::int64_t high = (std::min(start + files[*chosen].size, bounds.end_position) - start) / unit;
+  while (high - low > 1) {
+    const std::int64_t middle = low + (high - low) / 2;
+    const auto base = base_at(middle, high - low);
+    if (base && *base <= queue_offset) {
+      low = middle;
     } else {
       high = middle;
     }
   }
-  return std::nullopt;
+  const auto found = load(state, start + low * unit);
+  if (!found || found->queue_offset > queue_offset ||
+      queue_offset >= saturated_add(found->queue_offset, found->batch_size)) {
+    return std::nullopt;
+  }
+  return start + low * unit;
 }
 
 }  // namespace rmq::forensics

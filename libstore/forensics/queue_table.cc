@@ -4,8 +4,7 @@
 
 namespace rmq::forensics {
 
-QueueState::QueueState(const scan::Queue& queue)
-    : queue_(&queue), unit_size_(unit_size_of(queue)) {
+QueueState::QueueState(const scan::Queue& queue) : queue_(&queue), unit_size_(unit_size_of(queue)) {
   const auto& files = queue.files.files;
   bits_.resize(files.size());
   if (files.empty()) return;
@@ -60,6 +59,11 @@ void QueueState::note_generation(std::int64_t log_offset) {
   generation_start_ = std::max(generation_start_, log_offset);
 }
 
+const BatchRuns& QueueState::batch_runs(const io::ReadFileSystem& files) const {
+  std::call_once(batch_runs_once_, [&] { batch_runs_.emplace(files, *queue_); });
+  return *batch_runs_;
+}
+
 bool QueueState::is_confirmed(UnitNumber unit) const {
   const scan::MappedFile* const file = file_of(unit);
   return file != nullptr && confirmed_in(*file).test(unit - file->start / unit_size_);
@@ -71,7 +75,8 @@ ConfirmedUnits QueueState::confirmed_in(const scan::MappedFile& file) const {
 
 std::int64_t ConfirmedUnits::next(std::int64_t from, std::int64_t end) const {
   const std::int64_t last = std::min(end, std::ssize(words) * 64);
-  while (from < last && !test(from)) from += words[static_cast<std::size_t>(from / 64)] == 0 ? 64 - from % 64 : 1;
+  while (from < last && !test(from))
+    from += words[static_cast<std::size_t>(from / 64)] == 0 ? 64 - from % 64 : 1;
   return from < last ? from : end;
 }
 
@@ -94,9 +99,8 @@ QueueState* QueueTable::find(std::string_view topic, std::int32_t queue_id) cons
 }
 
 bool QueueTable::has_topic(std::string_view topic) const {
-  const auto found = std::ranges::lower_bound(states_, topic, {}, [](const auto& state) -> std::string_view {
-    return state->queue().topic;
-  });
+  const auto found = std::ranges::lower_bound(
+      states_, topic, {}, [](const auto& state) -> std::string_view { return state->queue().topic; });
   return found != states_.end() && (*found)->queue().topic == topic;
 }
 
@@ -115,7 +119,8 @@ const std::byte* UnitReader::load(UnitNumber number) {
   }
   const std::int64_t position = number * unit_size_ - mapped->start;
   const std::int64_t units = std::max<std::int64_t>(static_cast<std::int64_t>(window_bytes_) / unit_size_, 1);
-  const std::int64_t bytes = std::min(units * unit_size_, (state_.room_in(*mapped) - position) / unit_size_ * unit_size_);
+  const std::int64_t bytes =
+      std::min(units * unit_size_, (state_.room_in(*mapped) - position) / unit_size_ * unit_size_);
   window_.resize(static_cast<std::size_t>(bytes));
   const auto got = file_->read_at(position, window_);
   if (!got || *got < static_cast<std::size_t>(unit_size_)) {
@@ -134,38 +139,14 @@ std::optional<format::ConsumeQueueEntry> UnitReader::entry(UnitNumber number) {
 }
 
 std::optional<UnitNumber> UnitReader::find_batch(std::int64_t base_offset) {
-  const auto base_of = [&](UnitNumber number) -> std::optional<std::int64_t> {
-    const std::byte* bytes = unit(number);
-    if (bytes == nullptr) return std::nullopt;
-    const auto found = format::BatchConsumeQueueEntry::load(bytes);
-    if (!found.is_used()) return std::nullopt;
-    return found.base_offset;
-  };
-  if (base_of(next_batch_) == base_offset) return next_batch_++;
-  // File by file: within a file batches are in order, between files they are not if names were swapped.
-  const auto& files = state_.queue().files.files;
-  const auto search = [&](const scan::MappedFile& file) -> std::optional<UnitNumber> {
-    UnitNumber low = file.start / unit_size_;
-    UnitNumber high = low + state_.room_in(file) / unit_size_;
-    while (low < high) {
-      const UnitNumber middle = low + (high - low) / 2;
-      const auto base = base_of(middle);
-      if (base && *base < base_offset) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    if (base_of(low) != base_offset) return std::nullopt;
-    return low;
-  };
-  for (auto file = files.rbegin(); file != files.rend(); ++file) {
-    if (const auto found = search(*file)) {
-      next_batch_ = *found + 1;
-      return found;
-    }
-  }
-  return std::nullopt;
+  const auto found = state_.batch_runs(files_).find(
+      base_offset, next_batch_, [&](UnitNumber number) -> std::optional<std::int64_t> {
+        const std::byte* bytes = unit(number);
+        if (bytes == nullptr) return std::nullopt;
+        return format::BatchConsumeQueueEntry::load(bytes).base_offset;
+      });
+  if (found) next_batch_ = *found + 1;
+  return found;
 }
 
 }  // namespace rmq::forensics

@@ -1,5 +1,5 @@
-// Consume queues as verify sees them: where a queue offset's unit lies, and which units a record of the log has
-// confirmed. One bit a unit is all that is kept of a queue; units are read through small windows.
+// Consume queues as verify sees them: where a queue offset's unit lies, and which units a record of the log
+// has confirmed. One bit a unit is all that is kept of a queue; units are read through small windows.
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "libstore/forensics/batch_runs.h"
 #include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/consume_queue_entry.h"
 #include "libstore/io/read_file_system.h"
@@ -20,15 +21,18 @@
 
 namespace rmq::forensics {
 
-// A unit is addressed by its number in the queue's files: byte position / unit size. In a simple queue that is the
-// queue offset; in a batch queue it is the batch's number.
+// A unit is addressed by its number in the queue's files: byte position / unit size. In a simple queue that
+// is the queue offset; in a batch queue it is the batch's number.
 using UnitNumber = std::int64_t;
 // No queue reaches further: byte positions of units up to here fit an i64.
 inline constexpr UnitNumber kLastUnit = std::numeric_limits<std::int64_t>::max() / 64;
-[[nodiscard]] constexpr bool is_possible_unit(std::int64_t number) { return number >= 0 && number <= kLastUnit; }
+[[nodiscard]] constexpr bool is_possible_unit(std::int64_t number) {
+  return number >= 0 && number <= kLastUnit;
+}
 
 [[nodiscard]] constexpr std::int64_t unit_size_of(const scan::Queue& queue) {
-  return queue.kind == scan::QueueKind::batch ? format::kBatchConsumeQueueEntrySize : format::kConsumeQueueEntrySize;
+  return queue.kind == scan::QueueKind::batch ? format::kBatchConsumeQueueEntrySize
+                                              : format::kConsumeQueueEntrySize;
 }
 
 // Which units of one queue file are confirmed, by their place in the file.
@@ -60,6 +64,9 @@ class QueueState {
   // A record of queue offset 0 lies at `log_offset`: a generation of the queue begins there.
   void note_generation(std::int64_t log_offset);
 
+  // Thread-safe, and for batch queues only: the first call reads the queue's files.
+  [[nodiscard]] const BatchRuns& batch_runs(const io::ReadFileSystem& files) const;
+
   // Only when nobody writes any more.
   [[nodiscard]] bool is_confirmed(UnitNumber unit) const;
   [[nodiscard]] ConfirmedUnits confirmed_in(const scan::MappedFile& file) const;  // one of the queue's files
@@ -73,12 +80,15 @@ class QueueState {
   std::int64_t unit_size_;
   UnitNumber first_unit_ = 0;
   std::mutex mutex_;
-  // One bit a unit, file by file, grown as far as units are confirmed: a file with a wild name costs no more than others.
+  // One bit a unit, file by file, grown as far as units are confirmed: a file with a wild name costs no more
+  // than others.
   std::vector<std::vector<std::uint64_t>> bits_;
   std::int64_t confirmed_units_ = 0;
   UnitNumber first_confirmed_ = std::numeric_limits<std::int64_t>::max();
   UnitNumber last_confirmed_ = -1;
   std::int64_t generation_start_ = -1;
+  mutable std::once_flag batch_runs_once_;
+  mutable std::optional<BatchRuns> batch_runs_;
 };
 
 class QueueTable {
@@ -122,7 +132,8 @@ class UnitReader {
   void close() { file_.reset(); }
   [[nodiscard]] bool is_open() const { return file_ != nullptr; }
 
-  // Batch queues: the unit whose batch begins at `base_offset`, searched for near the last one found.
+  // Batch queues: the unit whose batch begins at `base_offset`. The same whatever was asked before; the one
+  // behind the last one found costs least.
   [[nodiscard]] std::optional<UnitNumber> find_batch(std::int64_t base_offset);
 
  private:
