@@ -263,11 +263,11 @@ class IndexMatcher::Impl {
     build_lanes(files);
   }
 
-  void expect(std::int64_t offset, std::int64_t timestamp, std::int32_t prefix,
-              std::optional<std::string_view> unique, std::string_view keys) {
+  void expect(std::int64_t offset, std::int64_t timestamp, std::span<const std::int32_t> hashes) {
     ++records_;
-    if (lanes_.size() == 1 && unique && keys.empty()) {
-      const std::int32_t hash = format::index_key_hash(prefix, *unique);
+    hashes_ = hashes;
+    if (lanes_.size() == 1 && hashes.size() == 1) {
+      const std::int32_t hash = hashes.front();
       Lane& lane = lanes_.front();
       const Item* item = lane.current();
       if (item != nullptr && item->offset == offset && item->hash == hash && item->out_of_order == 0 &&
@@ -280,18 +280,10 @@ class IndexMatcher::Impl {
         lane.advance();
         const Item* next = lane.current();
         if (next == nullptr || (next->offset != offset && next->out_of_order == 0)) return;
-        hashes_.assign(1, hash);
         found_.assign(1, 1);
         match_in(lane, offset, timestamp, own_ = found_);
         return;
       }
-    }
-    hashes_.clear();
-    if (unique) hashes_.push_back(format::index_key_hash(prefix, *unique));
-    for (std::size_t at = 0; at < keys.size();) {
-      const std::size_t end = std::min(keys.find(' ', at), keys.size());
-      if (end > at) hashes_.push_back(format::index_key_hash(prefix, keys.substr(at, end - at)));
-      at = end + 1;
     }
     report_.keys += static_cast<std::int64_t>(hashes_.size());
     found_.assign(hashes_.size(), 0);
@@ -656,7 +648,7 @@ class IndexMatcher::Impl {
   std::int64_t records_ = 0;
   std::int64_t last_dangling_at_ = -1;
   std::int64_t last_missing_after_ = -1;
-  std::vector<std::int32_t> hashes_;
+  std::span<const std::int32_t> hashes_;  // during expect()
   std::vector<std::uint8_t> found_;
   std::vector<std::uint8_t> own_;
 };
@@ -669,9 +661,8 @@ IndexMatcher::IndexMatcher(IndexMatcher&&) noexcept = default;
 IndexMatcher& IndexMatcher::operator=(IndexMatcher&&) noexcept = default;
 
 void IndexMatcher::expect(std::int64_t phy_offset, std::int64_t store_timestamp,
-                          std::int32_t topic_prefix_hash, std::optional<std::string_view> unique_key,
-                          std::string_view keys) {
-  impl_->expect(phy_offset, store_timestamp, topic_prefix_hash, unique_key, keys);
+                          std::span<const std::int32_t> key_hashes) {
+  impl_->expect(phy_offset, store_timestamp, key_hashes);
 }
 
 IndexMatchReport IndexMatcher::finish() { return impl_->finish(); }

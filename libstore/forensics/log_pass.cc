@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <latch>
 #include <limits>
 #include <memory>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 #include "libstore/base/saturate.h"
 #include "libstore/bytes/java_string.h"
 #include "libstore/format/consume_queue_ext_unit.h"
+#include "libstore/format/index_file.h"
 #include "libstore/format/message_properties.h"
 #include "libstore/format/tags_code.h"
 
@@ -25,6 +27,7 @@ constexpr std::size_t kMaxOpenQueueFiles = 400;        // by one worker
 constexpr std::int64_t kWindowBudget = 48 << 20;       // bytes of queue windows, all workers together
 constexpr std::int64_t kMaxWindow = 16 << 10;
 constexpr std::int64_t kMinWindow = 640;
+constexpr std::size_t kMostWaiting = 3 << 20;          // records and keys that wait for the index, all workers together
 constexpr std::string_view kLmqPrefix = "%LMQ%";       // MixAll.LMQ_PREFIX
 constexpr std::size_t kMaxMultiDispatch = 20'000;      // maxLmqConsumeQueueNum
 
@@ -97,11 +100,62 @@ struct QueueLane {
   RecordRun unconfirmed;
 };
 
+// The records of one log file against the index. Until the index files are checked, what is expected of them waits.
+class IndexLane {
+ public:
+  IndexLane(const io::ReadFileSystem& files, const std::vector<IndexFileCheck>& checks, std::latch& checked,
+            const LogFile& log, std::size_t most_waiting)
+      : files_(files), checks_(checks), checked_(checked), log_(log), most_waiting_(most_waiting) {}
+
+  void expect(std::int64_t offset, std::int64_t timestamp, std::span<const std::int32_t> hashes) {
+    if (!matcher_ && (waiting_hashes_.size() + waiting_.size() > most_waiting_ || checked_.try_wait())) open();
+    if (matcher_) {
+      matcher_->expect(offset, timestamp, hashes);
+      return;
+    }
+    waiting_.push_back({offset, timestamp, hashes.size()});
+    waiting_hashes_.insert(waiting_hashes_.end(), hashes.begin(), hashes.end());
+  }
+
+  [[nodiscard]] IndexMatchReport finish() {
+    if (!matcher_) open();
+    return matcher_->finish();
+  }
+
+ private:
+  struct Waiting {
+    std::int64_t offset;
+    std::int64_t timestamp;
+    std::size_t keys;
+  };
+
+  void open() {
+    checked_.wait();
+    matcher_.emplace(files_, checks_, log_.start, log_.start + log_.file->size);
+    std::span<const std::int32_t> hashes = waiting_hashes_;
+    for (const Waiting& record : waiting_) {
+      matcher_->expect(record.offset, record.timestamp, hashes.first(record.keys));
+      hashes = hashes.subspan(record.keys);
+    }
+    waiting_ = {};
+    waiting_hashes_ = {};
+  }
+
+  const io::ReadFileSystem& files_;
+  const std::vector<IndexFileCheck>& checks_;
+  std::latch& checked_;
+  LogFile log_;
+  std::size_t most_waiting_;
+  std::optional<IndexMatcher> matcher_;
+  std::vector<Waiting> waiting_;
+  std::vector<std::int32_t> waiting_hashes_;
+};
+
 class Worker {
  public:
   Worker(const io::ReadFileSystem& files, const scan::StoreSurvey& survey, const QueueTable& queues,
-         const std::vector<IndexFileCheck>& index, const LogPassOptions& options)
-      : files_(files), survey_(survey), queues_(queues), index_(index), options_(options) {
+         const std::vector<IndexFileCheck>& index, std::latch& index_checked, const LogPassOptions& options)
+      : files_(files), survey_(survey), queues_(queues), index_(index), index_checked_(index_checked), options_(options) {
     const auto readers = static_cast<std::int64_t>(std::max<std::size_t>(survey.queues.size() * options.jobs, 1));
     window_ = static_cast<std::size_t>(std::clamp(kWindowBudget / readers, kMinWindow, kMaxWindow));
     if (auto levels = format::DelayLevels::parse(survey.config.message_delay_level)) {
@@ -121,7 +175,7 @@ class Worker {
       return std::move(report_);
     }
     if (options_.index && log.duplicate_of == nullptr) {
-      matcher_ = std::make_unique<IndexMatcher>(files_, index_, log.start, log.start + log.file->size);
+      index_lane_.emplace(files_, index_, index_checked_, log, kMostWaiting / std::max<std::size_t>(options_.jobs, 1));
     }
     scan::CommitLogWalker::Options walk;
     walk.records_start = log.start;
@@ -198,7 +252,7 @@ class Worker {
     if (message.physical_offset != log_offset) {
       keep(report_.own_offsets, {item.position, item.length, message.physical_offset});
     }
-    if (!options_.cross_check && !matcher_) return;
+    if (!options_.cross_check && !index_lane_) return;
     QueueLane& lane = lane_of(message.topic, message.queue_id);
     const format::StoreProperties properties = format::store_properties(message.properties);
     const bool torn = properties.has_zero || lane.topic_has_zero;
@@ -215,9 +269,10 @@ class Worker {
       }
       if (properties.multi_queue_offset) multi_dispatch(message, properties, log_offset, tags);
     }
-    if (matcher_ && !torn && format::enters_index(message.sys_flag)) {
-      matcher_->expect(log_offset, message.store_timestamp, lane.topic_hash, properties.uniq_key,
-                       properties.keys.value_or(""));
+    if (index_lane_ && !torn && format::enters_index(message.sys_flag)) {
+      hashes_.clear();
+      format::append_index_key_hashes(lane.topic_hash, properties.uniq_key, properties.keys.value_or(""), hashes_);
+      index_lane_->expect(log_offset, message.store_timestamp, hashes_);
     }
   }
 
@@ -354,10 +409,8 @@ class Worker {
       lane->touched = false;
     }
     touched_.clear();
-    if (matcher_) {
-      report_.index = matcher_->finish();
-      matcher_.reset();
-    }
+    if (index_lane_) report_.index = index_lane_->finish();
+    index_lane_.reset();
   }
 
   UnitReader& reader(QueueLane& lane) {
@@ -403,6 +456,7 @@ class Worker {
   const scan::StoreSurvey& survey_;
   const QueueTable& queues_;
   const std::vector<IndexFileCheck>& index_;
+  std::latch& index_checked_;
   const LogPassOptions& options_;
   std::size_t window_ = 0;
   format::DelayLevels levels_;
@@ -411,10 +465,16 @@ class Worker {
   std::array<QueueLane*, 1024> cache_{};
   std::vector<QueueLane*> touched_;
   std::vector<UnitReader*> open_;
-  std::unique_ptr<IndexMatcher> matcher_;
+  std::optional<IndexLane> index_lane_;  // of the file at hand
+  std::vector<std::int32_t> hashes_;
   LogFileReport report_;
   std::int64_t log_start_ = 0;
   std::int64_t unread_ = 0;
+};
+
+struct CountDown {
+  std::latch& latch;
+  ~CountDown() { latch.count_down(); }
 };
 
 }  // namespace
@@ -448,15 +508,26 @@ std::vector<LogFile> place_log_files(const io::ReadFileSystem& files, const scan
 }
 
 std::vector<LogFileReport> run_log_pass(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
-                                        const std::vector<LogFile>& log, const QueueTable& queues,
-                                        const std::vector<IndexFileCheck>& index, const LogPassOptions& options) {
+                                        const std::vector<LogFile>& log, const QueueTable& queues, const IndexPass& index,
+                                        const LogPassOptions& options) {
   std::vector<LogFileReport> reports(log.size());
   std::vector<std::unique_ptr<Worker>> workers(std::max<std::size_t>(options.jobs, 1));
   for (std::size_t i = 0; i < log.size(); ++i) reports[i].file = log[i];
-  parallel_for(options.jobs, log.size(), options.cancelled, [&](std::size_t worker, std::size_t item) {
+  // Items are begun in order: whoever waits for the latch waits for checks that are under way. Each counts down, even if
+  // it was cancelled or throws.
+  const std::size_t checks = index.checks.size();
+  std::latch index_checked(static_cast<std::ptrdiff_t>(checks));
+  const auto cancelled = [&] { return options.cancelled && options.cancelled(); };
+  parallel_for(options.jobs, checks + log.size(), {}, [&](std::size_t worker, std::size_t item) {
+    if (item < checks) {
+      const CountDown count_down{index_checked};
+      if (!cancelled()) index.check(item);
+      return;
+    }
+    if (cancelled()) return;
     auto& mine = workers[worker];
-    if (!mine) mine = std::make_unique<Worker>(files, survey, queues, index, options);
-    reports[item] = mine->run(log[item]);
+    if (!mine) mine = std::make_unique<Worker>(files, survey, queues, index.checks, index_checked, options);
+    reports[item - checks] = mine->run(log[item - checks]);
   });
   return reports;
 }

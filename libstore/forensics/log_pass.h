@@ -87,10 +87,17 @@ struct LogFileReport {
 struct LogPassOptions {
   bool cross_check = true;   // records against queue units
   bool checksums = false;    // deep
-  bool index = false;        // deep
+  bool index = false;        // deep: records against index entries
   std::size_t jobs = 1;
   std::function<bool()> cancelled;
   std::atomic<std::int64_t>* progress = nullptr;  // bytes walked
+};
+
+// The index files: the pass checks them first, with the same workers. A log file that is begun meanwhile keeps what it
+// expects of the index until all of them are known.
+struct IndexPass {
+  std::vector<IndexFileCheck>& checks;     // one a file; `check` fills them
+  std::function<void(std::size_t)> check;  // called once for each, from several threads
 };
 
 // Finds out where each file belongs; opens each once. Sorted by (start, name).
@@ -99,7 +106,7 @@ struct LogPassOptions {
 // One report per entry of `log`, in its order. Confirms units in `queues`.
 [[nodiscard]] std::vector<LogFileReport> run_log_pass(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
                                                       const std::vector<LogFile>& log, const QueueTable& queues,
-                                                      const std::vector<IndexFileCheck>& index,
+                                                      const IndexPass& index,
                                                       const LogPassOptions& options);
 
 }  // namespace rmq::forensics

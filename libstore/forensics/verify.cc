@@ -22,38 +22,25 @@ std::int64_t state_bytes(const scan::StoreSurvey& survey) {
 }
 
 // At the quick level only the log's end is walked: everything before it counts as seen by its name.
-std::vector<LogFileReport> quick_log_pass(VerifyContext& context, const std::vector<LogFile>& log) {
+std::vector<LogFileReport> quick_log_pass(VerifyContext& context, const std::vector<LogFile>& log, const IndexPass& index,
+                                          const LogPassOptions& options) {
   std::vector<LogFileReport> reports(log.size());
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < log.size(); ++i) {
-    if (log[i].has_records && log[i].duplicate_of == nullptr) last = i;
-  }
+  std::size_t last = log.size();
   for (std::size_t i = 0; i < log.size(); ++i) {
     reports[i].file = log[i];
-    if (i == last) {
-      LogPassOptions options;
-      options.cross_check = false;
-      options.cancelled = context.options.cancelled;
-      options.progress = context.options.progress;
-      context.summary.bytes_expected += log[i].file->size;
-      reports[i] = std::move(run_log_pass(context.files, context.survey, {log[i]}, *context.queues, {}, options).front());
-    } else {
-      reports[i].records = log[i].has_records ? 1 : 0;
-      reports[i].ends_in_blank = true;
-    }
+    reports[i].records = log[i].has_records ? 1 : 0;
+    reports[i].ends_in_blank = true;
+    if (last == log.size() || (log[i].has_records && log[i].duplicate_of == nullptr)) last = i;
   }
+  std::vector<LogFile> walked;
+  if (last < log.size()) walked.push_back(log[last]);
+  for (const LogFile& file : walked) context.summary.bytes_expected += file.file->size;
+  auto walk = run_log_pass(context.files, context.survey, walked, *context.queues, index, options);
+  if (!walk.empty()) reports[last] = std::move(walk.front());
   return reports;
 }
 
-void check_index_files(VerifyContext& context) {
-  const auto geometries = scan::infer_index_geometries(context.files, context.survey);
-  context.index.resize(context.survey.index_files.size());
-  const IndexDepth depth = context.at_least(VerifyLevel::deep) ? IndexDepth::full : IndexDepth::quick;
-  parallel_for(context.options.jobs, context.index.size(), context.options.cancelled, [&](std::size_t, std::size_t i) {
-    context.index[i] =
-        check_index_file(context.files, context.survey.index_files[i], geometries[i], depth, context.options.cancelled);
-    if (context.options.progress != nullptr) *context.options.progress += context.index[i].bytes_checked;
-  });
+void count_index_bytes(VerifyContext& context) {
   for (const IndexFileCheck& check : context.index) {
     // An index file is covered up to its last entry: what lies behind was never written.
     context.summary.bytes_checked += check.bytes_checked;
@@ -97,19 +84,28 @@ void forgive_what_recovery_mends(VerifyContext& context) {
 }
 
 void verify_log_and_queues(VerifyContext& context, const std::vector<LogFile>& log) {
+  const bool deep = context.at_least(VerifyLevel::deep);
   context.queues = std::make_unique<QueueTable>(context.survey);
-  if (!context.at_least(VerifyLevel::normal)) {
-    context.reports = quick_log_pass(context, log);
-  } else {
-    LogPassOptions options;
-    options.cross_check = !context.survey.consume_queue_is_rocksdb || !context.survey.queues.empty();
-    options.checksums = options.index = context.at_least(VerifyLevel::deep);
-    options.index = options.index && !context.survey.index_files.empty();
-    options.jobs = context.options.jobs;
-    options.cancelled = context.options.cancelled;
-    options.progress = context.options.progress;
-    context.reports = run_log_pass(context.files, context.survey, log, *context.queues, context.index, options);
-  }
+  context.index.resize(context.survey.index_files.size());
+  const auto geometries = scan::infer_index_geometries(context.files, context.survey);
+  const IndexPass index{context.index, [&](std::size_t i) {
+                          context.index[i] =
+                              check_index_file(context.files, context.survey.index_files[i], geometries[i],
+                                               deep ? IndexDepth::full : IndexDepth::quick, context.options.cancelled);
+                          if (context.options.progress != nullptr) *context.options.progress += context.index[i].bytes_checked;
+                        }};
+  LogPassOptions options;
+  options.cross_check = context.at_least(VerifyLevel::normal) &&
+                        (!context.survey.consume_queue_is_rocksdb || !context.survey.queues.empty());
+  options.checksums = deep;
+  options.index = deep && !context.survey.index_files.empty();
+  options.jobs = context.options.jobs;
+  options.cancelled = context.options.cancelled;
+  options.progress = context.options.progress;
+  context.reports = context.at_least(VerifyLevel::normal)
+                        ? run_log_pass(context.files, context.survey, log, *context.queues, index, options)
+                        : quick_log_pass(context, log, index, options);
+  count_index_bytes(context);
   for (const LogFileReport& report : context.reports) {
     context.summary.bytes_checked += report.bytes_checked;
     context.summary.records += report.records;
@@ -155,7 +151,6 @@ VerifySummary run_verify(const io::ReadFileSystem& store_files, const scan::Stor
   summary.unclean_stop = survey.abort.has_value();
   const std::vector<LogFile> log = place_log_files(files, survey);
   verify_layout(context, log);
-  if (!context.cancelled()) check_index_files(context);
   if (!context.cancelled()) verify_log_and_queues(context, log);
   if (!context.cancelled()) verify_state(context);
   if (!context.cancelled() && context.at_least(VerifyLevel::normal)) forgive_what_recovery_mends(context);

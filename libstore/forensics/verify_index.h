@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -182,10 +183,8 @@ class IndexMatcher {
   IndexMatcher& operator=(IndexMatcher&&) noexcept;
 
   // A record that stock puts into the index (every one but ROLLBACK messages), in ascending order of offsets.
-  // `topic_prefix_hash` is java_hash("#", java_hash(topic)); `unique_key` the property UNIQ_KEY if there is
-  // one, `keys` the property KEYS (empty: none). Borrows nothing.
-  void expect(std::int64_t phy_offset, std::int64_t store_timestamp, std::int32_t topic_prefix_hash,
-              std::optional<std::string_view> unique_key, std::string_view keys);
+  // `key_hashes`: what format::append_index_key_hashes makes of it. Borrows nothing.
+  void expect(std::int64_t phy_offset, std::int64_t store_timestamp, std::span<const std::int32_t> key_hashes);
 
   // After the last record. Without any expect() before: every entry that leads into [from, to) dangles.
   [[nodiscard]] IndexMatchReport finish();

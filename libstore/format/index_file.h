@@ -6,13 +6,16 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "libstore/bytes/big_endian.h"
 #include "libstore/bytes/decode_error.h"
 #include "libstore/bytes/java_string.h"
 #include "libstore/bytes/layout.h"
+#include "libstore/format/message_properties.h"
 
 namespace rmq::format {
 
@@ -103,6 +106,17 @@ struct IndexEntry {
 }
 [[nodiscard]] inline std::int32_t index_key_hash(std::string_view topic, std::string_view key) {
   return index_key_hash(java_hash("#", java_hash(topic)), key);
+}
+
+// One hash for each key that a message is found by: UNIQ_KEY if there is one, then the words of KEYS
+// (IndexService.buildIndex, KEY_SEPARATOR).
+inline void append_index_key_hashes(std::int32_t java_hash_of_topic_and_separator,
+                                    std::optional<std::string_view> uniq_key, std::string_view keys,
+                                    std::vector<std::int32_t>& hashes) {
+  if (uniq_key) hashes.push_back(index_key_hash(java_hash_of_topic_and_separator, *uniq_key));
+  for_each_key(keys, [&](std::string_view key) {
+    hashes.push_back(index_key_hash(java_hash_of_topic_and_separator, key));
+  });
 }
 
 // Seconds since `begin`, as IndexFile.putKey clamps them.

@@ -4,17 +4,12 @@
 #include <emmintrin.h>
 #endif
 
+#include <array>
 #include <bit>
 #include <cstring>
 
 namespace rmq::format {
 namespace {
-
-// Of equal length already: the constant length lets the compiler compare words instead of calling memcmp.
-template <std::size_t N>
-bool is(std::string_view name, const char (&wanted)[N]) {
-  return std::memcmp(name.data(), wanted, N - 1) == 0;
-}
 
 void note(StoreProperties& found, std::string_view name, std::string_view value) {
   switch (name.size()) {
@@ -52,7 +47,8 @@ std::optional<PropertyReader::Property> PropertyReader::next() {
     if (segment.size() < 3) continue;
     const auto* middle =
         static_cast<const char*>(std::memchr(segment.data(), kNameValueSeparator, segment.size()));
-    if (middle == nullptr || middle == segment.data() || middle == segment.data() + segment.size() - 1) continue;
+    if (middle == nullptr || middle == segment.data() || middle == segment.data() + segment.size() - 1)
+      continue;
     const auto name_length = static_cast<std::size_t>(middle - segment.data());
     return Property{segment.substr(0, name_length), segment.substr(name_length + 1)};
   }
@@ -70,51 +66,83 @@ std::optional<std::string_view> find_property(std::string_view text, std::string
 
 namespace {
 
-// Calls visit(position, byte) for every byte 0x00, 0x01 or 0x02, in order: the separators, and what should not be there.
-template <class Visit>
-void for_each_low_byte(std::string_view text, Visit&& visit) {
-  std::size_t at = 0;
+constexpr std::size_t kBlock = 64;
+
+// Which bytes of a block are separators, a bit a byte.
+struct Separators {
+  std::uint64_t properties = 0;  // 0x02
+  std::uint64_t names = 0;       // 0x01
+  bool zero = false;             // a byte that no text has
+};
+
+Separators separators(const char* block) {
+  Separators found;
+  std::uint64_t zeros = 0;
 #ifdef __SSE2__
-  constexpr std::size_t kBlock = 16;
-  const __m128i two = _mm_set1_epi8(kPropertySeparator);
-  for (; at + kBlock <= text.size(); at += kBlock) {
-    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
-    auto low = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(block, two), block)));
-    for (; low != 0; low &= low - 1) {
-      const std::size_t position = at + static_cast<std::size_t>(std::countr_zero(low));
-      visit(position, text[position]);
-    }
+  for (unsigned at = 0; at < kBlock; at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + at));
+    const auto equal = [&](char byte) {
+      return static_cast<std::uint64_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte)))) << at;
+    };
+    found.properties |= equal(kPropertySeparator);
+    found.names |= equal(kNameValueSeparator);
+    zeros |= equal(0);
+  }
+#else
+  for (unsigned at = 0; at < kBlock; ++at) {
+    found.properties |= std::uint64_t{block[at] == kPropertySeparator} << at;
+    found.names |= std::uint64_t{block[at] == kNameValueSeparator} << at;
+    zeros |= std::uint64_t{block[at] == 0} << at;
   }
 #endif
-  for (; at < text.size(); ++at) {
-    if (static_cast<unsigned char>(text[at]) <= kPropertySeparator) visit(at, text[at]);
+  found.zero = zeros != 0;
+  return found;
+}
+
+// Of the block that begins at `at`; the last one may be shorter.
+Separators separators_at(std::string_view text, std::size_t at) {
+  const std::size_t size = text.size() - at;
+  if (size >= kBlock) return separators(text.data() + at);
+  if (at == 0) {
+    std::array<char, kBlock> padded;
+    padded.fill(' ');
+    std::memcpy(padded.data(), text.data(), size);
+    return separators(padded.data());
   }
+  Separators last =
+      separators(text.data() + text.size() - kBlock);  // a zero in front is counted twice: no harm
+  last.properties >>= kBlock - size;
+  last.names >>= kBlock - size;
+  return last;
 }
 
 }  // namespace
 
+// Every record of a store passes here: the separators of 64 bytes are found at once.
 StoreProperties store_properties(std::string_view text) {
+  constexpr std::size_t kNone = std::string_view::npos;
   StoreProperties found;
-  std::size_t start = 0;   // of the segment
-  std::size_t middle = 0;  // its first 0x01; at `start`: none yet, or one that makes the segment void
+  std::size_t start = 0;       // of the segment
+  std::size_t middle = kNone;  // its first 0x01
   const auto end_segment = [&](std::size_t end) {
-    if (middle > start && middle + 1 < end) {
+    if (middle != kNone && middle > start && middle + 1 < end) {
       note(found, text.substr(start, middle - start), text.substr(middle + 1, end - middle - 1));
     }
-    start = middle = end + 1;
+    start = end + 1;
+    middle = kNone;
   };
-  bool seen = false;  // a 0x01 in this segment
-  for_each_low_byte(text, [&](std::size_t position, char byte) {
-    if (byte == kPropertySeparator) {
-      end_segment(position);
-      seen = false;
-    } else if (byte == kNameValueSeparator) {
-      if (!seen) middle = position;
-      seen = true;
-    } else {
-      found.has_zero = true;
+  for (std::size_t at = 0; at < text.size(); at += kBlock) {
+    auto [properties, names, zero] = separators_at(text, at);
+    found.has_zero |= zero;
+    for (; properties != 0; properties &= properties - 1) {
+      const std::uint64_t before = properties ^ (properties - 1);
+      if (middle == kNone && (names & before) != 0)
+        middle = at + static_cast<std::size_t>(std::countr_zero(names));
+      names &= ~before;
+      end_segment(at + static_cast<std::size_t>(std::countr_zero(properties)));
     }
-  });
+    if (middle == kNone && names != 0) middle = at + static_cast<std::size_t>(std::countr_zero(names));
+  }
   end_segment(text.size());
   return found;
 }

@@ -47,6 +47,7 @@ class PropertyReader {
 
 // What the store itself reads of every message, found in one walk.
 struct StoreProperties {
+  StoreProperties() noexcept {}  // not `= default`: that clears all of it, which costs as much as reading a record's text
   std::optional<std::string_view> tags;
   std::optional<std::string_view> keys;
   std::optional<std::string_view> uniq_key;

@@ -28,6 +28,12 @@ struct Record {
   std::string keys;
 };
 
+void tell(const Record& record, IndexMatcher& matcher) {
+  std::vector<std::int32_t> hashes;
+  format::append_index_key_hashes(java_hash("#", java_hash("topic")), record.unique_key, record.keys, hashes);
+  matcher.expect(record.offset, record.timestamp, hashes);
+}
+
 // IndexService and IndexFile, as far as they write.
 class IndexWriter {
  public:
@@ -146,8 +152,7 @@ struct World {
       IndexMatcher matcher(files, verdict.checks, limits[part], limits[part + 1]);
       for (const Record& record : records) {
         if (record.offset < limits[part] || record.offset >= limits[part + 1]) continue;
-        matcher.expect(record.offset, record.timestamp, java_hash("#", java_hash("topic")), record.unique_key,
-                       record.keys);
+        tell(record, matcher);
       }
       verdict.reports.push_back(matcher.finish());
     }
@@ -368,8 +373,7 @@ TEST(IndexDamage, ExpiredRecordsAreNoDamage) {
   std::vector<IndexFileCheck> checks = world.judge().checks;
   IndexMatcher matcher(world.files, checks, 7000, 100'000);
   for (const Record& record : world.records) {
-    matcher.expect(record.offset, record.timestamp, java_hash("#", java_hash("topic")), record.unique_key,
-                   record.keys);
+    tell(record, matcher);
   }
   std::vector<IndexMatchReport> reports;
   reports.push_back(matcher.finish());

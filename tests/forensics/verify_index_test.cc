@@ -154,8 +154,10 @@ struct Matched {
 void tell(const format::MessageView& message, std::int64_t offset, IndexMatcher& matcher) {
   if (!format::enters_index(message.sys_flag)) return;
   const auto properties = format::store_properties(message.properties);
-  matcher.expect(offset, message.store_timestamp, java_hash("#", java_hash(message.topic)),
-                 properties.uniq_key, properties.keys.value_or(std::string_view()));
+  std::vector<std::int32_t> hashes;
+  format::append_index_key_hashes(java_hash("#", java_hash(message.topic)), properties.uniq_key,
+                                  properties.keys.value_or(""), hashes);
+  matcher.expect(offset, message.store_timestamp, hashes);
 }
 
 Matched match(const Store& store) {

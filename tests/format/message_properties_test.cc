@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <random>
+
 #include "libstore/bytes/big_endian.h"
 #include "libstore/format/commit_log_record.h"
 #include "tests/format/stem_testing.h"
@@ -91,6 +94,25 @@ TEST(MessageProperties, WhatTheStoreReads) {
   EXPECT_EQ(found.inner_num, "5");
   EXPECT_EQ(found.multi_dispatch, "d");
   EXPECT_EQ(found.multi_queue_offset, "o");
+}
+
+// The walk that finds separators 64 bytes at a time, against the one that goes from pair to pair.
+TEST(MessageProperties, WhatTheStoreReadsIsWhatStandsThere) {
+  std::mt19937 random(7);
+  const std::array<std::string_view, 12> pieces{"TAGS",      "KEYS",  "UNIQ_KEY",
+                                                "\1",        "\1",    "\2",
+                                                "\2",        "value", "a longer value of a property",
+                                                "INNER_NUM", "x",     std::string_view("\0", 1)};
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    for (std::size_t n = random() % 24; n > 0; --n) text += pieces[random() % pieces.size()];
+    const StoreProperties found = store_properties(text);
+    EXPECT_EQ(found.tags, find_property(text, "TAGS")) << testing::PrintToString(text);
+    EXPECT_EQ(found.keys, find_property(text, "KEYS")) << testing::PrintToString(text);
+    EXPECT_EQ(found.uniq_key, find_property(text, "UNIQ_KEY")) << testing::PrintToString(text);
+    EXPECT_EQ(found.inner_num, find_property(text, "INNER_NUM")) << testing::PrintToString(text);
+    EXPECT_EQ(found.has_zero, text.find('\0') != std::string::npos) << testing::PrintToString(text);
+  }
 }
 
 TEST(MessageProperties, KeysAreSplitAtSingleSpaces) {
