@@ -1,0 +1,83 @@
+// Writing files, for whoever owns a store: the engine, recovery, repair. Everything that can leave a trace on disk goes
+// through here, so that a simulation can lose, tear and refuse it (testing/simulated_file_system.h).
+// Thread-safe like ReadFileSystem: one FileSystem and one WriteFile may be used from several threads, as long as they
+// write different bytes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libstore/base/status.h"
+#include "libstore/io/read_file_system.h"
+
+namespace rmq::io {
+
+// Bytes of a file in memory, shared with the page cache: what is stored there survives the process (kill -9) at once,
+// and the machine after sync(). Unmapped when destroyed. The file must be allocated (FileSystem::create does it): a
+// store into a hole of a full disk is a signal.
+class WriteMap {
+ public:
+  virtual ~WriteMap() = default;
+  [[nodiscard]] virtual std::span<std::byte> bytes() = 0;
+  // Makes [position, position + length) of the mapping durable (msync); whole pages are written.
+  [[nodiscard]] virtual Status sync(std::int64_t position, std::int64_t length) = 0;
+  // Takes the pages of [position, position + length) in for writing before they are needed. A hint.
+  virtual void populate(std::int64_t position, std::int64_t length) = 0;
+};
+
+class WriteFile : public ReadFile {
+ public:
+  // All of `bytes` or an error; where a disk is full or a signal came, some of it may have been written.
+  [[nodiscard]] virtual Status write_at(std::int64_t position, std::span<const std::byte> bytes) = 0;
+  // The same, and back only when it is on disk (pwritev2 with RWF_DSYNC). Whole pages at page boundaries need no read.
+  [[nodiscard]] virtual Status write_durable(std::int64_t position, std::span<const std::byte> bytes) = 0;
+  // What was written through this and other descriptors of the file is on disk (fdatasync). After a failure nobody knows
+  // what is there: the kernel drops the pages and forgets. Never call it again and believe the answer.
+  [[nodiscard]] virtual Status sync() = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<WriteMap>> map(std::int64_t position, std::int64_t length) = 0;
+  // The name is gone, or another file has it (fstat: no links).
+  [[nodiscard]] virtual bool removed() const = 0;
+};
+
+// Held until destroyed, or until the process ends however it ends.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
+struct Space {
+  std::int64_t total = 0;  // bytes of the file system
+  std::int64_t free = 0;   // for this user
+};
+
+class FileSystem : public ReadFileSystem {
+ public:
+  // An existing file, for reading and writing; its length stays as it is.
+  [[nodiscard]] virtual Result<std::unique_ptr<WriteFile>> open_for_write(const std::string& path) = 0;
+  // A new file that appears under its name at full size, allocated, beginning with `head`, or not at all; durable, name
+  // included, when this returns. An existing file of that name is an error (EEXIST).
+  [[nodiscard]] virtual Result<std::unique_ptr<WriteFile>> create(const std::string& path, std::int64_t size,
+                                                                  std::span<const std::byte> head) = 0;
+  // A small file, replaced as a whole: written aside, synced, renamed over the old one, directory synced. Whoever reads
+  // finds the old or the new content, also after a power loss.
+  [[nodiscard]] virtual Status replace(const std::string& path, std::span<const std::byte> bytes) = 0;
+  // The directory and those above it that are missing; durable.
+  [[nodiscard]] virtual Status make_directories(const std::string& path) = 0;
+  // Within one file system; an existing `to` is an error. Durable.
+  [[nodiscard]] virtual Status rename(const std::string& from, const std::string& to) = 0;
+  // A file, or an empty directory. Durable.
+  [[nodiscard]] virtual Status remove(const std::string& path) = 0;
+  [[nodiscard]] virtual Status set_modified(const std::string& path, std::int64_t modified_ms) = 0;
+  // An exclusive lock on byte [0, 1) of the file, which is made if it is not there: an open-file-description lock, which
+  // conflicts with Java's FileChannel.tryLock and with a second one of this process. Error wrong_use: somebody holds it;
+  // the context names the process where the kernel tells.
+  [[nodiscard]] virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
+  [[nodiscard]] virtual Result<Space> space(const std::string& directory) const = 0;
+};
+
+[[nodiscard]] FileSystem& posix_file_system();
+
+}  // namespace rmq::io
