@@ -104,10 +104,15 @@ struct DumpInput {
 [[nodiscard]] Result<DumpSummary> dump_message(const DumpInput& input, const DumpOptions& options,
                                                ByteSink& out);
 
-// Who holds the store's lock file (F_GETLK); the tool asks the operating system, the library only prints.
+// Who holds the store's lock file (F_GETLK), and who writes to the store without it; the tool asks the operating system,
+// the library only prints.
 struct LockState {
   bool asked = false;
+  std::string refused;                 // why nobody could be asked; empty when there was no need
   std::optional<std::int32_t> holder;  // process id
+  std::optional<std::int32_t> writer;  // another process that has a file of the store open for writing
+  std::string writer_program;
+  std::string writer_file;
   std::optional<bool> abort_process_alive;
 };
 [[nodiscard]] Result<DumpSummary> dump_state(const DumpInput& input, const DumpOptions& options,

@@ -125,6 +125,14 @@ class StateDump {
       } else {
         json_.value(nullptr);
       }
+      json_.key("writerPid");
+      if (lock_.writer) {
+        json_.value(*lock_.writer);
+        json_.field("writerProgram", lock_.writer_program);
+        json_.field("writerFile", lock_.writer_file);
+      } else {
+        json_.value(nullptr);
+      }
       end_json();
       return;
     }
@@ -145,6 +153,13 @@ class StateDump {
       text += lock_.asked ? "file there, nobody holds it\n" : "file there; who holds it cannot be asked\n";
     } else {
       text += "no file\n";
+    }
+    if (lock_.writer) {
+      fmt::format_to(std::back_inserter(text), "open           process {} (", *lock_.writer);
+      append_visible(text, lock_.writer_program);
+      text += ") has ";
+      append_visible(text, lock_.writer_file);
+      text += " open for writing\n";
     }
     output_.line(text);
   }

@@ -16,8 +16,8 @@ namespace rmq::scan {
 
 struct StoreConfig {
   std::string root;
-  // Empty: the default place below root. From broker.conf (storePathCommitLog, readOnlyCommitLogStorePaths, ...)
-  // or from the command line. {ROOT} in a path stands for root.
+  // Empty: the default place below root. From broker.conf (storePathCommitLog, readOnlyCommitLogStorePaths,
+  // ...) or from the command line. {ROOT} in a path stands for root.
   std::vector<std::string> commit_log_directories;
   std::string consume_queue_directory;
   std::string index_directory;
@@ -43,13 +43,17 @@ struct StoreConfig {
   bool rocksdb_store = false;  // storeType=defaultRocksDB
   bool dledger = false;        // enableDLegerCommitLog
   bool from_broker_conf = false;
+  bool broker_conf_says_something =
+      false;  // one key at least that is read here, or that nearly every broker.conf has
   std::string message_delay_level;  // empty: stock's
 
   std::map<std::string, std::string> keys;  // every key=value of the file, for the rest
 };
 
-// Parses a broker.conf (java.util.Properties text) over `config`. Unknown keys are kept in `keys` and ignored, as
-// stock ignores them; a value that is no number or boolean where one is needed is an error naming the line.
+// Parses a broker.conf (java.util.Properties text) over `config`. Unknown keys are kept in `keys` and
+// ignored, as stock ignores them. Where stock silently takes its default, this fails with wrong_use and names
+// the line: a line that is no key=value, a number out of range, a word that is none of those allowed. Paths
+// below the file's storePathRootDir are taken to lie below config.root.
 [[nodiscard]] Result<StoreConfig> apply_broker_conf(StoreConfig config, std::string_view text);
 
 }  // namespace rmq::scan

@@ -19,7 +19,7 @@ namespace {
 constexpr std::string_view kProgram = "rmq-dump";
 
 int fail(const Error& error) {
-  complain(kProgram, error.message());
+  complain(kProgram, sentence_of(error));
   return exit_code_of(error);
 }
 
@@ -60,8 +60,11 @@ int report(const forensics::DumpSummary& summary, const StandardOutput& out) {
   if (stop_requested()) code |= kExitCancelled;
   if (out.broken_pipe()) return code;
   for (const std::string& note : summary.notes) complain(kProgram, note);
-  std::string line = fmt::format("{} lines", summary.lines);
-  if (summary.gaps > 0) line += fmt::format(", {} gaps of {} bytes", summary.gaps, summary.gap_bytes);
+  std::string line = fmt::format("{} line{}", summary.lines, summary.lines == 1 ? "" : "s");
+  if (summary.gaps > 0) {
+    line +=
+        fmt::format(", {} gap{} of {} bytes", summary.gaps, summary.gaps == 1 ? "" : "s", summary.gap_bytes);
+  }
   line += fmt::format("; {} of {} bytes checked", summary.bytes_checked, summary.bytes_expected);
   if (stop_requested()) line += "; cancelled";
   complain(kProgram, line);
@@ -81,7 +84,7 @@ int run_on_store(const std::string& verb, const Arguments& arguments) {
   const auto options = dump_options(verb, arguments, *common);
   if (!options) return fail(options.error());
   const std::string& store = arguments.positionals().front();
-  const auto survey = survey_from(arguments, store);
+  const auto survey = survey_from(kProgram, arguments, store);
   if (!survey) return fail(no_such_store(store, survey.error()));
   install_signal_handlers();
   StandardOutput out;

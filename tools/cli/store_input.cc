@@ -13,6 +13,7 @@
 #include "libstore/io/read_file_system.h"
 #include "libstore/scan/store_config.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/open_files.h"
 #include "tools/cli/values.h"
 
 namespace rmq::cli {
@@ -30,37 +31,76 @@ Result<When> when_value(const Arguments& arguments, const std::string& flag) {
 }
 
 // What a flag names and is not there is wrong use, and another sentence than a store that is not there.
-Error about_flag(const std::string& flag, const Error& error) {
-  if (error.code != ErrorCode::not_found) return error;
-  return wrong_use(flag + ": " + error.message());
+Error about_flag(const std::string& flag, Error error) {
+  if (error.code == ErrorCode::not_found) error.code = ErrorCode::wrong_use;
+  error.context = flag + ": " + error.context;
+  return error;
 }
 
-Result<scan::StoreConfig> store_config(const Arguments& arguments, const std::string& store) {
+Result<std::string> broker_conf_text(const std::string& path) {
   const io::ReadFileSystem& files = io::posix_read_file_system();
+  RMQ_TRY(entry, files.stat(path));
+  if (entry.kind != io::EntryKind::file)
+    return wrong_use(path + " is no file; give the broker's configuration file");
+  RMQ_TRY(bytes, io::read_all(files, path, kBrokerConfLimit));
+  return std::string(as_text(bytes));
+}
+
+Result<void> check_directory(const std::string& flag, const std::string& directory) {
+  const auto entry = io::posix_read_file_system().stat(directory);
+  if (!entry) return about_flag(flag, entry.error());
+  if (entry->kind != io::EntryKind::directory)
+    return wrong_use(flag + " '" + directory + "' is no directory");
+  return {};
+}
+
+// Places that broker.conf names are those of the broker's machine.
+Result<void> check_broker_conf_places(const std::string& conf, const scan::StoreConfig& config,
+                                      const Arguments& arguments) {
+  const auto check = [&](const char* flag, const std::string& directory) -> Result<void> {
+    if (arguments.has(flag) || directory.empty() || check_directory(flag, directory)) return {};
+    return wrong_use("--broker-conf: " + conf + " says " + directory +
+                     ", which is no directory here; give --" + flag + " DIR besides");
+  };
+  for (const std::string& directory : config.commit_log_directories) {
+    if (auto checked = check("commitlog", directory); !checked) return checked;
+  }
+  if (auto checked = check("consumequeue", config.consume_queue_directory); !checked) return checked;
+  return check("index", config.index_directory);
+}
+
+Result<scan::StoreConfig> store_config(std::string_view program, const Arguments& arguments,
+                                       const std::string& store) {
   scan::StoreConfig config;
   config.root = store;
   if (const auto path = arguments.value("broker-conf")) {
-    const auto text = io::read_all(files, *path, kBrokerConfLimit);
+    const auto text = broker_conf_text(*path);
     if (!text) return about_flag("--broker-conf", text.error());
-    auto applied = scan::apply_broker_conf(std::move(config), as_text(*text));
-    if (!applied) return applied.error();
+    auto applied = scan::apply_broker_conf(std::move(config), *text);
+    if (!applied) return about_flag("--broker-conf: " + *path, applied.error());
     config = *std::move(applied);
-    config.root =
-        store;  // what was typed is the store, whatever storePathRootDir says on the broker's machine
+    // What was typed is the store, whatever storePathRootDir says on the broker's machine.
+    config.root = store;
+    if (!config.broker_conf_says_something) {
+      complain(program, "--broker-conf: " + *path +
+                            " has no key that says anything about a store; is it a broker.conf?");
+    }
+    if (auto places = check_broker_conf_places(*path, config, arguments); !places) return places.error();
   }
   if (const auto list = arguments.value("commitlog")) config.commit_log_directories = split_commas(*list);
   if (const auto path = arguments.value("consumequeue")) config.consume_queue_directory = *path;
   if (const auto path = arguments.value("index")) config.index_directory = *path;
   if (const auto path = arguments.value("config")) config.config_directory = *path;
-  for (const char* flag : {"commitlog", "consumequeue", "index", "config"}) {
-    const auto given = arguments.value(flag);
+  for (const char* name : {"commitlog", "consumequeue", "index", "config"}) {
+    const auto given = arguments.value(name);
     if (!given) continue;
-    for (const std::string& directory : split_commas(*given)) {
-      const auto entry = files.stat(directory);
-      if (!entry) return about_flag(std::string("--") + flag, entry.error());
-      if (entry->kind != io::EntryKind::directory) {
-        return wrong_use(std::string("--") + flag + " '" + directory + "' is no directory");
-      }
+    const std::string flag = std::string("--") + name;
+    const bool list = std::string_view(name) == "commitlog";
+    const std::vector<std::string> directories =
+        list ? split_commas(*given) : std::vector<std::string>{*given};
+    if (directories.empty()) return wrong_use(flag + " '" + *given + "' names no directory");
+    for (const std::string& directory : directories) {
+      if (auto checked = check_directory(flag, directory); !checked) return checked.error();
     }
   }
   return config;
@@ -98,8 +138,9 @@ Result<CommonOptions> common_options(const Arguments& arguments) {
   return options;
 }
 
-Result<scan::StoreSurvey> survey_from(const Arguments& arguments, const std::string& store) {
-  RMQ_TRY(config, store_config(arguments, store));
+Result<scan::StoreSurvey> survey_from(std::string_view program, const Arguments& arguments,
+                                      const std::string& store) {
+  RMQ_TRY(config, store_config(program, arguments, store));
   return scan::survey_store(io::posix_read_file_system(), config);
 }
 
@@ -118,7 +159,15 @@ forensics::LockState ask_lock_state(const scan::StoreSurvey& survey) {
         state.asked = true;
         if (question.l_type != F_UNLCK) state.holder = question.l_pid;
       }
-      ::close(descriptor);
+    }
+    if (!state.asked) state.refused = os_error(errno, "asking who holds " + survey.lock->path).message();
+    if (descriptor >= 0) ::close(descriptor);
+  }
+  if (!state.holder) {
+    if (auto writer = find_writer(survey)) {
+      state.writer = writer->process;
+      state.writer_program = std::move(writer->program);
+      state.writer_file = std::move(writer->file);
     }
   }
   if (survey.abort) {
@@ -131,6 +180,11 @@ forensics::LockState ask_lock_state(const scan::StoreSurvey& survey) {
     }
   }
   return state;
+}
+
+std::string sentence_of(const Error& error) {
+  if (error.code != ErrorCode::permission_denied) return error.message();
+  return error.message() + "; run this as a user who may read the store";
 }
 
 int exit_code_of(const Error& error) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "libstore/base/error.h"
 #include "libstore/forensics/dump.h"
@@ -23,12 +24,17 @@ struct CommonOptions {
 };
 [[nodiscard]] Result<CommonOptions> common_options(const Arguments& arguments);
 
-// Reads --broker-conf, applies the directories given, and looks what is there.
-[[nodiscard]] Result<scan::StoreSurvey> survey_from(const Arguments& arguments, const std::string& store);
+// Reads --broker-conf, applies the directories given, and looks what is there. Warns in the name of
+// `program`.
+[[nodiscard]] Result<scan::StoreSurvey> survey_from(std::string_view program, const Arguments& arguments,
+                                                    const std::string& store);
 
-// Asks who holds the lock file, without ever taking it, and whether the process of the abort file lives.
+// Asks who holds the lock file, without ever taking it, who else writes to the store, and whether the process
+// of the abort file lives.
 [[nodiscard]] forensics::LockState ask_lock_state(const scan::StoreSurvey& survey);
 
+// What happened, where, and what to do about it.
+[[nodiscard]] std::string sentence_of(const Error& error);
 // Which exit code an error stands for.
 [[nodiscard]] int exit_code_of(const Error& error);
 

@@ -164,7 +164,10 @@ std::string Progress::line() const {
 }
 
 void complain(std::string_view program, std::string_view sentence) {
-  write_error(fmt::format("{}: {}\n", program, sentence));
+  // Names from a store or a command line must not steer the terminal.
+  std::string text = fmt::format("{}: ", program);
+  forensics::append_visible(text, sentence);
+  write_error(text + '\n');
 }
 
 bool wants_color(When when, int descriptor) {

@@ -28,7 +28,7 @@ namespace {
 constexpr std::string_view kProgram = "rmq-verify";
 
 int fail(const Error& error) {
-  complain(kProgram, error.message());
+  complain(kProgram, sentence_of(error));
   return exit_code_of(error);
 }
 
@@ -108,7 +108,9 @@ int exit_code(const forensics::VerifySummary& summary, const StandardOutput& out
   } else if (summary.unclean_stop) {
     code |= kExitUncleanStop;
   }
-  if (summary.read_errors || !out.fault().empty()) code |= kExitFault;
+  // Bytes that were not looked at, whatever the reason, are bytes that could not be read.
+  const bool complete = summary.bytes_checked == summary.bytes_expected || summary.cancelled;
+  if (summary.read_errors || !complete || !out.fault().empty()) code |= kExitFault;
   if (summary.cancelled || stop_requested()) code |= kExitCancelled;
   return code;
 }
@@ -160,11 +162,15 @@ int verify(const Arguments& arguments, const CommonOptions& common, const scan::
 }
 
 // A verdict on files that are being written would be one on no state that ever was.
-std::string live_sentence(const std::string& store, std::int32_t holder) {
-  const std::string who =
-      holder > 0 ? fmt::format("process {}", holder) : "a process that cannot be seen from here";
-  return fmt::format("{} is live: {} holds its lock; stop the broker first (rmq-dump reads beside it)", store,
-                     who);
+std::string live_sentence(const std::string& store, const forensics::LockState& state) {
+  constexpr std::string_view kAdvice = "stop the broker first (rmq-dump reads beside it)";
+  if (!state.holder) {
+    return fmt::format("{} is live: process {} ({}) has {} open for writing; {}", store, *state.writer,
+                       state.writer_program, state.writer_file, kAdvice);
+  }
+  const std::string who = *state.holder > 0 ? fmt::format("process {}", *state.holder)
+                                            : "a process that cannot be seen from here";
+  return fmt::format("{} is live: {} holds its lock; {}", store, who, kAdvice);
 }
 
 Result<preflight::StockVersion> version_of(const Arguments& arguments) {
@@ -244,17 +250,19 @@ int run_verify_command(const std::vector<std::string>& tokens) {
       return fail(wrong_use("--" + std::string(flag) + " is about findings; --preflight reports none"));
     }
   }
-  const auto survey = survey_from(*arguments, arguments->positionals().front());
+  const auto survey = survey_from(kProgram, *arguments, arguments->positionals().front());
   if (!survey) {
     if (survey.error().code == ErrorCode::not_found) {
       return fail(wrong_use("no such store: " + arguments->positionals().front()));
     }
     return fail(survey.error());
   }
-  if (const auto holder = ask_lock_state(*survey).holder) {
-    complain(kProgram, live_sentence(arguments->positionals().front(), *holder));
+  const forensics::LockState lock = ask_lock_state(*survey);
+  if (lock.holder || lock.writer) {
+    complain(kProgram, live_sentence(arguments->positionals().front(), lock));
     return kExitRefused;
   }
+  if (!lock.refused.empty()) complain(kProgram, lock.refused + "; taken as a store that no broker runs on");
   install_signal_handlers();
   return arguments->has("preflight") ? forecast(*arguments, *common, *survey)
                                      : verify(*arguments, *common, *survey);
