@@ -3,6 +3,7 @@
 
 #include <iterator>
 
+#include "libstore/base/saturate.h"
 #include "libstore/bytes/big_endian.h"
 #include "libstore/forensics/dump.h"
 #include "libstore/forensics/dump_json.h"
@@ -27,6 +28,8 @@ class ConfigDump {
         queues_(input.files, input.survey) {}
 
   void run() {
+    const auto listed = input_.files.list(input_.survey.config_directory());
+    if (!listed && listed.error().code != ErrorCode::not_found) summary_.faults.push_back(listed.error().message());
     for (const format::ConfigFile& file : format::config_files()) dump(file);
     for (const scan::OtherFile& other : input_.survey.others) {
       if (other.part == scan::OtherPart::timer) {
@@ -229,7 +232,7 @@ class ConfigDump {
     if (!bounds) return;
     json_.field("minOffset", bounds->min_offset);
     json_.field("maxOffset", bounds->max_offset);
-    json_.field("lag", bounds->max_offset - offset);
+    json_.field("lag", saturated_sub(bounds->max_offset, offset));
   }
 
   static void lag_text(std::string& line, std::int64_t offset, const std::optional<QueueBounds>& bounds) {
@@ -237,7 +240,7 @@ class ConfigDump {
       line += "  (no such queue)\n";
       return;
     }
-    fmt::format_to(std::back_inserter(line), "  lag {} of {} to {}", bounds->max_offset - offset,
+    fmt::format_to(std::back_inserter(line), "  lag {} of {} to {}", saturated_sub(bounds->max_offset, offset),
                    bounds->min_offset, bounds->max_offset);
     if (offset > bounds->max_offset) line += "  [beyond the queue's end]";
     if (offset < bounds->min_offset) line += "  [before the queue's start]";

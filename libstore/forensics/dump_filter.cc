@@ -82,7 +82,10 @@ bool is_system_topic(std::string_view topic) {
 }
 
 TopicMatcher::TopicMatcher(const RecordFilter& filter)
-    : filter_(filter), wanted_seen_(filter.topics.size()), excluded_seen_(filter.excluded_topics.size()) {}
+    : filter_(filter),
+      wanted_seen_(filter.topics.size()),
+      excluded_seen_(filter.excluded_topics.size()),
+      queues_seen_(filter.queue_ids.size()) {}
 
 bool TopicMatcher::matches(std::string_view topic) {
   bool wanted = filter_.topics.empty();
@@ -100,6 +103,25 @@ bool TopicMatcher::matches(std::string_view topic) {
   return wanted && !excluded && !(filter_.no_system && is_system_topic(topic));
 }
 
+bool TopicMatcher::matches_queue(std::int64_t queue_id) {
+  bool any = filter_.queue_ids.empty();
+  for (std::size_t i = 0; i < filter_.queue_ids.size(); ++i) {
+    const NumberRange& range = filter_.queue_ids[i];
+    if (queue_id < range.first || queue_id > range.last) continue;
+    if (!queues_seen_[i].load(std::memory_order_relaxed)) queues_seen_[i].store(true, std::memory_order_relaxed);
+    any = true;
+  }
+  return any;
+}
+
+std::vector<NumberRange> TopicMatcher::unmatched_queues() const {
+  std::vector<NumberRange> ranges;
+  for (std::size_t i = 0; i < queues_seen_.size(); ++i) {
+    if (!queues_seen_[i].load(std::memory_order_relaxed)) ranges.push_back(filter_.queue_ids[i]);
+  }
+  return ranges;
+}
+
 std::vector<std::string> TopicMatcher::unmatched() const {
   std::vector<std::string> patterns;
   for (std::size_t i = 0; i < wanted_seen_.size(); ++i) {
@@ -112,18 +134,20 @@ std::vector<std::string> TopicMatcher::unmatched() const {
 }
 
 std::optional<Error> unmatched_patterns_error(const TopicMatcher& topics, bool strict) {
-  const std::vector<std::string> patterns = topics.unmatched();
-  if (!strict || patterns.empty()) return std::nullopt;
+  if (!strict) return std::nullopt;
   std::string list;
-  for (const std::string& pattern : patterns) list += (list.empty() ? "'" : ", '") + pattern + "'";
-  return wrong_use("no topic in this store matches " + list +
-                   "; check the name (rmq-dump state lists the queues), or add --no-strict-names");
-}
-
-bool queue_id_selected(const RecordFilter& filter, std::int64_t queue_id) {
-  return filter.queue_ids.empty() || std::ranges::any_of(filter.queue_ids, [&](const NumberRange& range) {
-           return range.first <= queue_id && queue_id <= range.last;
-         });
+  for (const std::string& pattern : topics.unmatched()) list += (list.empty() ? "'" : ", '") + pattern + "'";
+  if (!list.empty()) {
+    return wrong_use("no topic in this store matches " + list +
+                     "; check the name (rmq-dump state lists the queues), or add --no-strict-names");
+  }
+  for (const NumberRange& range : topics.unmatched_queues()) {
+    list += (list.empty() ? "" : ",") + std::to_string(range.first);
+    if (range.last != range.first) list += '-' + std::to_string(range.last);
+  }
+  if (list.empty()) return std::nullopt;
+  return wrong_use("no topic that was asked for has a queue " + list +
+                   "; check the number (rmq-dump state lists the queues), or add --no-strict-names");
 }
 
 struct RecordSelector::Pattern {
@@ -165,14 +189,13 @@ bool RecordSelector::topic_selected(std::string_view topic) {
 
 bool RecordSelector::selects(const format::MessageView& message) {
   const RecordFilter& f = *filter_;
-  if (!queue_id_selected(f, message.queue_id)) return false;
+  // Names come first: whether one occurs in the store must not depend on the other conditions.
+  if ((!f.topics.empty() || !f.excluded_topics.empty() || f.no_system) && !topic_selected(message.topic)) return false;
+  if (!f.queue_ids.empty() && !topics_->matches_queue(message.queue_id)) return false;
   if (f.since_ms && message.store_timestamp < *f.since_ms) return false;
   if (f.until_ms && message.store_timestamp >= *f.until_ms) return false;
   if (f.queue_from && message.queue_offset < *f.queue_from) return false;
   if (f.queue_to && message.queue_offset >= *f.queue_to) return false;
-  if ((!f.topics.empty() || !f.excluded_topics.empty() || f.no_system) && !topic_selected(message.topic)) {
-    return false;
-  }
   if (content_ && !properties_selected(message)) return false;
   return pattern_ == nullptr || body_selected(message);
 }

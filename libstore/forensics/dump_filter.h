@@ -51,18 +51,23 @@ struct RecordFilter {
 // RocketMQ: TopicValidator.isSystemTopic, and the names brokers and clusters make for themselves.
 [[nodiscard]] bool is_system_topic(std::string_view topic);
 
-// Remembers which patterns ever matched. Thread-safe.
+// Remembers which patterns and queue ids ever matched. Thread-safe.
 class TopicMatcher {
  public:
   explicit TopicMatcher(const RecordFilter& filter);
   [[nodiscard]] bool matches(std::string_view topic);
+  // `queue_id` is one of a topic that matches.
+  [[nodiscard]] bool matches_queue(std::int64_t queue_id);
   // The topic patterns (wanted and excluded) that no topic given to matches() ever matched.
   [[nodiscard]] std::vector<std::string> unmatched() const;
+  // The queue ids and ranges that no id given to matches_queue() lay in.
+  [[nodiscard]] std::vector<NumberRange> unmatched_queues() const;
 
  private:
   const RecordFilter& filter_;
   std::vector<std::atomic<bool>> wanted_seen_;
   std::vector<std::atomic<bool>> excluded_seen_;
+  std::vector<std::atomic<bool>> queues_seen_;
 };
 
 // Decides record by record. One for each thread; the matcher is shared.
@@ -91,9 +96,7 @@ class RecordSelector {
   std::unique_ptr<Pattern> pattern_;
 };
 
-[[nodiscard]] bool queue_id_selected(const RecordFilter& filter, std::int64_t queue_id);
-
-// The error for patterns that matched nothing; nullopt when all did or nobody minds.
+// The error for patterns and queue ids that matched nothing; nullopt when all did or nobody minds.
 [[nodiscard]] std::optional<Error> unmatched_patterns_error(const TopicMatcher& topics, bool strict);
 
 }  // namespace rmq::forensics

@@ -49,7 +49,11 @@ class KeyDump {
     output_.finish();
     summary_.found = matches_ > 0;
     if (matches_ == 0) {
-      summary_.notes.push_back(fmt::format("no message with the key '{}' in the index", options_.key));
+      summary_.notes.push_back(
+          input_.survey.index_files.empty()
+              ? std::string("this store has no index; rmq-dump log --key looks at every record instead")
+              : fmt::format("no message with the key '{}' in the index; rmq-dump log --key looks at every record instead",
+                            options_.key));
     }
   }
 
@@ -112,12 +116,15 @@ Result<DumpSummary> dump_key(const DumpInput& input, const DumpOptions& options,
   for (const scan::Queue& queue : input.survey.queues) {
     if (matcher.matches(queue.topic)) topics.insert(queue.topic);
   }
-  // A topic named in full is asked for even where it has no queue (half messages, deleted topics).
+  // A topic named in full is asked for even where it has no queue (half messages, deleted topics); with nothing in the
+  // index either it is a wrong name.
   for (const std::string& topic : options.filter.topics) {
-    if (topic.find_first_of("*?[\\") == std::string::npos) {
-      topics.insert(topic);
-      (void)matcher.matches(topic);
-    }
+    if (topic.find_first_of("*?[\\") != std::string::npos || topics.contains(topic)) continue;
+    DumpSummary looked;
+    const bool any = !IndexLookup(input.files, input.survey, looked).find(topic, options.key, {}).empty();
+    if (!any && looked.faults.empty()) continue;
+    topics.insert(topic);
+    (void)matcher.matches(topic);
   }
   if (auto error = unmatched_patterns_error(matcher, options.strict_names)) return *std::move(error);
   KeyDump(input, options, summary, out).run(topics);

@@ -200,7 +200,9 @@ bool run_alone(LogReader& reader, LogFormatter& formatter, LineOutput& output) {
 Result<DumpSummary> dump_log(const DumpInput& input, const DumpOptions& options, ByteSink& out) {
   DumpSummary summary;
   TopicMatcher topics(options.filter);
-  for (const scan::Queue& queue : input.survey.queues) (void)topics.matches(queue.topic);
+  for (const scan::Queue& queue : input.survey.queues) {
+    if (topics.matches(queue.topic)) (void)topics.matches_queue(queue.queue_id);
+  }
   std::optional<DumpQueueTable> queues;
   if (options.join) {
     if (input.survey.consume_queue_is_rocksdb && input.survey.queues.empty()) {
@@ -241,6 +243,12 @@ Result<DumpSummary> dump_log(const DumpInput& input, const DumpOptions& options,
     output.write(options.format == OutputFormat::json ? json.text() : std::string_view(text));
   }
   output.finish();
+  // A key or an id names a message, and a message that is not there is more than an empty list.
+  const bool named = !options.filter.keys.empty() || !options.filter.message_ids.empty();
+  if (named && !counting && !summary.stopped && summary.lines == 0) {
+    summary.found = false;
+    summary.notes.emplace_back("no record in the log has this key or id");
+  }
   if (queues) {
     for (std::string& fault : queues->faults()) summary.faults.push_back(std::move(fault));
   }

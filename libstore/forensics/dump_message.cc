@@ -85,7 +85,9 @@ class MessageDump {
       print(*record);
     } else {
       summary_.found = false;
-      summary_.notes.push_back("no message '" + options_.key + "' in this store");
+      summary_.notes.push_back(offset_typed(options_.key)
+                                   ? "no message begins at offset " + options_.key + "; rmq-dump log lists those that are there"
+                                   : "no message '" + options_.key + "' in this store");
     }
     output_.finish();
   }

@@ -109,6 +109,12 @@ std::vector<std::string> DumpQueueTable::faults() const {
   return faults_;
 }
 
+void DumpQueueTable::note_fault(const Error& error) {
+  const std::lock_guard lock(faults_mutex_);
+  std::string text = error.message();
+  if (faults_.size() < kFaultsLimit && std::ranges::find(faults_, text) == faults_.end()) faults_.push_back(std::move(text));
+}
+
 // Windows are a cache: when all queues together hold too much, all are let go.
 void DumpQueueTable::limit_windows() {
   if (window_bytes_.load(std::memory_order_relaxed) <= kWindowBytesLimit) return;
@@ -132,13 +138,11 @@ std::span<const std::byte> DumpQueueTable::window(State& state, std::int64_t pos
   if (file == files.begin()) return {};
   --file;
   if (position >= file->start + file->size) return {};
-  const auto fault = [&](const Error& error) {
-    const std::lock_guard lock(faults_mutex_);
-    if (faults_.size() < kFaultsLimit) faults_.push_back(error.message());
-    return std::span<const std::byte>();
-  };
   const auto opened = files_.open(file->path);
-  if (!opened) return fault(opened.error());
+  if (!opened) {
+    note_fault(opened.error());
+    return {};
+  }
   const std::size_t before = state.window.capacity();
   state.window.resize(static_cast<std::size_t>(kWindow));
   window_bytes_.fetch_add(static_cast<std::int64_t>(state.window.capacity() - before),
@@ -152,7 +156,8 @@ std::span<const std::byte> DumpQueueTable::window(State& state, std::int64_t pos
   const auto got = (*opened)->read_at(from, state.window);
   if (!got) {
     state.window.clear();
-    return fault(got.error());
+    note_fault(got.error());
+    return {};
   }
   state.window.resize(*got);
   state.window_position = file->start + from;
@@ -194,10 +199,10 @@ void DumpQueueTable::resolve_ext(State& state, QueueUnit& unit) {
   if (file == files.begin()) return;
   --file;
   const auto opened = files_.open(file->path);
-  if (!opened) return;
+  if (!opened) return note_fault(opened.error());
   std::array<std::byte, 32768> bytes;  // a unit's size is an i16
   const auto got = (*opened)->read_at(position - file->start, bytes);
-  if (!got) return;
+  if (!got) return note_fault(got.error());
   const auto ext = format::ConsumeQueueExtUnit::parse(std::span<const std::byte>(bytes).first(*got));
   if (!ext) return;
   unit.tags_code = ext->tags_code;

@@ -85,6 +85,7 @@ class DumpQueueTable {
   std::optional<std::int64_t> find_batch(State& state, const QueueBounds& bounds, std::int64_t queue_offset);
   void resolve_ext(State& state, QueueUnit& unit);
   void limit_windows();
+  void note_fault(const Error& error);
 
   const io::ReadFileSystem& files_;
   const scan::StoreSurvey& survey_;

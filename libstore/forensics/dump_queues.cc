@@ -36,7 +36,7 @@ class QueueDump {
     }
     for (std::size_t i = 0; i < queues_.size(); ++i) {
       const scan::Queue& queue = queues_.queue(i);
-      if (!topics.matches(queue.topic) || !queue_id_selected(options_.filter, queue.queue_id)) continue;
+      if (!topics.matches(queue.topic) || !topics.matches_queue(queue.queue_id)) continue;
       if (!dump(i)) break;
     }
     output_.finish();
@@ -239,7 +239,9 @@ class QueueDump {
 Result<DumpSummary> dump_queues(const DumpInput& input, const DumpOptions& options, ByteSink& out) {
   DumpSummary summary;
   TopicMatcher topics(options.filter);
-  for (const scan::Queue& queue : input.survey.queues) (void)topics.matches(queue.topic);
+  for (const scan::Queue& queue : input.survey.queues) {
+    if (topics.matches(queue.topic)) (void)topics.matches_queue(queue.queue_id);
+  }
   if (auto error = unmatched_patterns_error(topics, options.strict_names)) return *std::move(error);
   if (input.survey.consume_queue_is_rocksdb) {
     summary.notes.emplace_back(

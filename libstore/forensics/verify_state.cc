@@ -77,6 +77,7 @@ struct ConfigPair {
 };
 
 void verify_config(VerifyContext& context) {
+  (void)context.files.list(context.survey.config_directory());  // one that may not be read is a fault, and not empty
   std::map<std::string, ConfigPair> pairs;
   for (const scan::StoreFile& file : context.survey.config_files) {
     constexpr std::string_view kBackup = ".bak";

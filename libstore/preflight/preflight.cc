@@ -61,6 +61,7 @@ Result<Preflight> run_preflight(const io::ReadFileSystem& files, const scan::Sto
   forecast.version = options.version;
   forecast.abnormal = options.assume_abort.value_or(survey.abort.has_value());
   ConfigForecast config = forecast_config(files, survey, rules);
+  if (config.fault) return *config.fault;
   forecast.config_loaded = std::move(config.loaded);
   if (const char* why = not_simulated(survey, options.version)) {
     forecast.simulated = false;

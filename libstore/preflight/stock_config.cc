@@ -52,11 +52,16 @@ struct Loaded {
 };
 
 // ConfigManager.load: a good NAME; else a good NAME.bak; a .bak that is missing or empty is good enough.
-Loaded load(const io::ReadFileSystem& files, const std::string& directory, const StateFile& state) {
+Loaded load(const io::ReadFileSystem& files, const std::string& directory, const StateFile& state,
+            std::optional<Error>& fault) {
   const std::string path = io::join_path(directory, state.name);
   const auto text_of = [&](const std::string& of) -> std::string {
-    const auto bytes = io::read_all(files, of, kMaxStateFile);
-    return bytes ? std::string(as_text(*bytes)) : std::string();
+    auto bytes = io::read_all(files, of, kMaxStateFile);
+    if (bytes) return std::string(as_text(*bytes));
+    const bool refused =
+        bytes.error().code == ErrorCode::io_error || bytes.error().code == ErrorCode::permission_denied;
+    if (refused && !fault) fault = std::move(bytes).error();
+    return {};
   };
   Loaded loaded;
   if (const std::string text = text_of(path); !text.empty()) {
@@ -101,15 +106,14 @@ bool TopicTable::is_deleted(std::string_view topic) const {
 
 ConfigForecast forecast_config(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
                                const RecoveryRules& rules) {
-  const std::string directory = survey.config.config_directory.empty() ? io::join_path(survey.root, "config")
-                                                                       : survey.config.config_directory;
+  const std::string directory = survey.config_directory();
   ConfigForecast forecast;
   for (const StateFile& state : kStateFiles) {
     if (state.only_in_5 && !rules.has_broker_5_state) continue;
     std::string& from = forecast.loaded[std::string(state.name)];
     from = "none";
     if (!forecast.failed.empty()) continue;
-    const Loaded loaded = load(files, directory, state);
+    const Loaded loaded = load(files, directory, state, forecast.fault);
     from = loaded.from;
     if (loaded.failed) {
       forecast.failed = state.name;

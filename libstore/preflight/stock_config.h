@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "libstore/io/read_file_system.h"
@@ -17,6 +18,7 @@ struct ConfigForecast {
   std::string failed;                         // the file whose failure stops the start; empty: none does
   bool failed_after_store = false;  // it is read only after the store has recovered (delayOffset.json)
   TopicTable topics;
+  std::optional<Error> fault;  // a file that is there and could not be read: the forecast is void
 };
 
 [[nodiscard]] ConfigForecast forecast_config(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,

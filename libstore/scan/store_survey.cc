@@ -46,6 +46,7 @@ class Surveyor {
       return wrong_use(survey_.root + " is empty: a store root holds commitlog/, consumequeue/, index/, config/");
     }
     for (const DirectoryEntry& entry : entries) root_entry(entry);
+    if (auto fault = no_directories(entries)) return *std::move(fault);
     if (auto fault = commit_log(entries)) return *std::move(fault);
     if (auto fault = consume_queues()) return *std::move(fault);
     if (auto fault = index()) return *std::move(fault);
@@ -96,6 +97,21 @@ class Surveyor {
       if (entry.name == "kvStore") collect(file.path, OtherPart::pop_kv, kMaxDepth);
       if (entry.name.starts_with("dledger-")) dledger_directories_.push_back(file.path);
     }
+  }
+
+  // A part that is a file, or a link to where nothing is mounted, would look like one that was never there.
+  [[nodiscard]] std::optional<Error> no_directories(const std::vector<DirectoryEntry>& entries) const {
+    const StoreConfig& given = survey_.config;
+    for (const DirectoryEntry& entry : entries) {
+      const bool expected = (entry.name == "commitlog" && given.commit_log_directories.empty()) ||
+                            (entry.name == "consumequeue" && given.consume_queue_directory.empty()) ||
+                            entry.name == "batchconsumequeue" ||
+                            (entry.name == "index" && given.index_directory.empty());
+      if (!expected || entry.kind == EntryKind::directory) continue;
+      return wrong_use(join_path(survey_.root, entry.name) +
+                       " is no directory (or a link that leads nowhere): nothing can be said about this store without it");
+    }
+    return std::nullopt;
   }
 
   void collect(const std::string& directory, OtherPart part, int depth) {
@@ -274,11 +290,9 @@ class Surveyor {
   }
 
   void config_directory() {
-    const std::string directory = survey_.config.config_directory.empty()
-                                      ? join_path(survey_.root, "config")
-                                      : survey_.config.config_directory;
+    const std::string directory = survey_.config_directory();
     const auto entries = files_.list(directory);
-    if (!entries) return;
+    if (!entries) return;  // whoever needs it lists it again
     for (const DirectoryEntry& entry : *entries) {
       const StoreFile file = store_file(directory, entry);
       if (entry.kind == EntryKind::directory) {
@@ -423,6 +437,10 @@ std::int64_t StoreSurvey::commit_log_bytes() const {
   std::int64_t bytes = 0;
   for (const MappedFile& file : commit_log.files) bytes += file.size;
   return bytes;
+}
+
+std::string StoreSurvey::config_directory() const {
+  return config.config_directory.empty() ? join_path(root, "config") : config.config_directory;
 }
 
 Result<StoreSurvey> survey_store(const io::ReadFileSystem& files, const StoreConfig& config) {

@@ -80,6 +80,7 @@ struct StoreSurvey {
   std::vector<OtherFile> others;
 
   [[nodiscard]] std::int64_t commit_log_bytes() const;
+  [[nodiscard]] std::string config_directory() const;  // where it should be; it may not be there
 };
 
 // Fails with wrong_use when `root` is no directory, is empty, or holds nothing of a store.

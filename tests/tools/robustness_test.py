@@ -175,6 +175,37 @@ class Refused(unittest.TestCase):
         self.assertEqual(run.code & FAULT, FAULT, run.err)
         self.assertIn("Orders/1", run.err)
 
+    def test_config(self):
+        for part, verbs in (("config", ("config",)), ("config/topics.json", ("config",)), ("config/topics.json.bak", ("config",))):
+            root = copy("broker-config")
+            os.chmod(os.path.join(root, part), 0)
+            runs = [verify(root, **self.nobody), verify(root, "--level", "quick", **self.nobody),
+                    *(dump(verb, root, **self.nobody) for verb in verbs)]
+            if part != "config/topics.json.bak":  # nobody looks at the .bak of a good file
+                runs.append(verify(root, "--preflight", **self.nobody))
+            for run in runs:
+                self.assertEqual(run.code & FAULT, FAULT, part + run.err + run.out)
+                self.assertRegex(run.err, f"store/{part}(/topics.json)?: Permission denied")
+            self.assertEqual(dump("log", root, **self.nobody).code, 0)
+
+    def test_ext_file(self):
+        root = copy("cq-ext")
+        path = os.path.join(root, "consumequeue_ext", "ExtA", "0", LOG_NAME)
+        os.chmod(path, 0)
+        for run in (verify(root, **self.nobody), dump("cq", root, **self.nobody), dump("log", root, "--join", **self.nobody)):
+            self.assertEqual(run.code & FAULT, FAULT, run.err + run.out)
+            self.assertIn(path + ": Permission denied", run.err)
+
+    def test_lock_that_cannot_be_asked(self):
+        root = copy("base")
+        path = os.path.join(root, "lock")
+        with open(path, "wb") as file:
+            file.write(b"lock")
+        os.chmod(path, 0)
+        run = verify(root, **self.nobody)
+        self.assertEqual(run.code, 0, run.err)
+        self.assertIn(path + ": Permission denied", run.err)
+
     def test_index_and_state_files(self):
         for part in ("index", "checkpoint"):
             root = copy("base")
@@ -368,6 +399,29 @@ class Live(unittest.TestCase):
             self.assertEqual(len(run.rows("record")), 323)
             self.assertIn(pid, dump("state", root).out)
             holder.communicate("")
+        self.assertEqual(verify(root).code, 0)
+
+    def test_a_store_that_somebody_writes_to_is_refused(self):
+        root = copy("base")
+        for name, mode, live in (("commitlog/" + LOG_NAME, "r+b", True), ("checkpoint", "r+b", True),
+                                 ("commitlog/" + LOG_NAME, "rb", False), ("index", None, False)):
+            with self.subTest(name=name, mode=mode):
+                path = os.path.join(root, name)
+                descriptor = os.open(path, os.O_RDWR if mode == "r+b" else os.O_RDONLY)
+                try:
+                    runs = verify(root), verify(root, "--preflight"), verify(root, "--level", "quick")
+                    (row,) = dump("state", root, "--json").rows("processes")
+                    self.assertEqual(dump("log", root, "--json").code, 0)
+                finally:
+                    os.close(descriptor)
+                for run in runs:
+                    self.assertEqual(run.code, REFUSED if live else 0, run.err)
+                    if live:
+                        self.assertEqual(run.out, "")
+                        self.assertIn(f"process {os.getpid()} (", run.err)
+                        self.assertIn(f"{name} open for writing", run.err)
+                self.assertEqual(row["writerPid"], os.getpid() if live else None)
+                self.assertEqual(row.get("writerFile"), name if live else None)
         self.assertEqual(verify(root).code, 0)
 
     def test_a_lock_file_alone_is_nothing(self):

@@ -1,5 +1,6 @@
 """Every kind of nonsense: its exit code, and the sentence that says what to do."""
 import os
+import shutil
 import signal
 import subprocess
 import unittest
@@ -66,6 +67,14 @@ class WrongUse(unittest.TestCase):
                 (["--broker-conf", "/no/such.conf"], "--broker-conf: "),
                 (["--commitlog", "/no/such"], "--commitlog: "),
                 (["-t", ""], "--topic was given an empty value"),
+                (["-t", ","], "--topic ',' names no topic"),
+                (["-T", ","], "--exclude-topic ',' names no topic"),
+                (["--commitlog", ","], "--commitlog ',' names no directory"),
+                (["--index", os.path.join(base, "checkpoint")], "is no directory"),
+                (["--since", "2026-01-01T24:30"], "makes no sense"),
+                (["--since", "2026-13-01"], "makes no sense"),
+                (["--since", "-99999999999999999w"], "makes no sense"),
+                (["--until", "2026-01-01T00:00+99:99"], "makes no sense"),
                 (["--from", ""], "--from was given an empty value"),
                 (["--since", "99999999999999999999"], "makes no sense"),
                 (["--since", "-2y"], "makes no sense"),
@@ -128,6 +137,105 @@ class WrongUse(unittest.TestCase):
             self.refused(dump(verb, base, "-T", "Nope*"), "'Nope*'")
             self.assertEqual(dump(verb, base, "--json", "-t", "Nope", "--no-strict-names").code, 0)
         self.refused(dump("index", base, "--file", "nope"), "no index file 'nope'")
+        self.refused(dump("key", base, "key20", "-t", "Nope"), "no topic in this store matches 'Nope'")
+        self.refused(dump("key", base, "key20", "-t", "Nope*"), "no topic in this store matches 'Nope*'")
+        for verb in ("log", "cq"):
+            for queues, named in (("99", "99"), ("0,99", "99"), ("7-9,0,55", "7-9,55")):
+                self.refused(dump(verb, base, "-t", "Orders", "-q", queues), f"no topic that was asked for has a queue {named};")
+            self.assertEqual(dump(verb, base, "-t", "Orders", "-q", "0-99").code, 0)
+            self.assertEqual(dump(verb, base, "-t", "Orders", "-q", "99", "--no-strict-names").code, 0)
+        # That a name occurs does not depend on the other conditions.
+        self.assertEqual(dump("log", base, "-t", "Orders", "--since", "2099-01-01").code, 0)
+        expected = dump("log", store("recreated"), "--json").rows("record")
+        self.assertEqual(dump("log", store("recreated"), "-t", expected[0]["topic"], "--from", "99999999").code, 0)
+
+    def test_messages_that_are_not_there(self):
+        base = store("base")
+        for arguments, sentence in [
+                (["key", base, "nokey"], "no message with the key 'nokey' in the index; rmq-dump log --key looks at every record"),
+                (["key", base, "nokey", "-t", "Orders"], "no message with the key 'nokey'"),
+                (["key", base, "nokey", "-t", "Nope", "--no-strict-names"], "no message with the key 'nokey'"),
+                (["msg", base, "77"], "no message begins at offset 77; rmq-dump log lists"),
+                (["msg", base, "0xffffff"], "no message begins at offset 0xffffff"),
+                (["msg", base, "NOTHING"], "no message 'NOTHING' in this store"),
+                (["log", base, "--key", "nokey"], "no record in the log has this key or id"),
+                (["log", base, "--msgid", "NOTHING"], "no record in the log has this key or id"),
+        ]:
+            with self.subTest(arguments=arguments):
+                run = dump(*arguments, "--json")
+                self.assertEqual(run.code, 4, run.err)
+                self.assertEqual(run.out, "")
+                self.assertIn(sentence, run.err)
+        self.assertEqual(dump("log", base, "--key", "key20", "-n", "1").code, 0)
+        self.assertEqual(dump("log", base, "--key", "nokey", "--stats").code, 0)
+
+    def test_every_command_says_what_it_was_given(self):
+        empty = os.path.join(Settings.work, "void")
+        os.makedirs(empty, exist_ok=True)
+        text = os.path.join(Settings.work, "void.txt")
+        with open(text, "w", encoding="utf-8") as f:
+            f.write("nothing of a store\n")
+        base = store("base")
+        commands = [lambda *rest, verb=verb: dump(verb, *rest) for verb in ("log", "cq", "index", "state", "config")]
+        commands += [lambda where, *rest, verb=verb: dump(verb, where, "key1", *rest) for verb in ("key", "msg")]
+        commands += [verify, lambda *rest: verify(*rest, "--preflight"), lambda *rest: verify(*rest, "--level", "quick")]
+        for number, command in enumerate(commands):
+            for arguments, sentence in [(["/no/such/store"], "no such store: /no/such/store"), ([empty], "void is empty"),
+                                        ([text], "void.txt is neither a store directory nor"), ([base, "--nonsense"], "unknown flag --nonsense"),
+                                        ([base, "--broker-conf", "/no/such"], "--broker-conf: /no/such: No such file"),
+                                        ([base, "--index", "/no/such"], "--index: /no/such: No such file")]:
+                with self.subTest(command=number, arguments=arguments):
+                    self.refused(command(*arguments), sentence)
+
+    def test_parts_that_are_no_directories(self):
+        for part in ("commitlog", "consumequeue", "index"):
+            for make in (lambda path: open(path, "wb").close(), lambda path: os.symlink("/no/such/mount", path)):
+                root = os.path.join(Settings.work, "parts")
+                shutil.rmtree(root, ignore_errors=True)
+                shutil.copytree(store("base"), root)
+                shutil.rmtree(os.path.join(root, part))
+                make(os.path.join(root, part))
+                for command in (dump, verify):
+                    self.refused(command(root), f"parts/{part} is no directory")
+                where = os.path.join(store("base"), part)
+                self.assertEqual(verify(root, f"--{part}", where).code, 0)
+
+    def test_broker_conf(self):
+        base = store("base")
+        conf = os.path.join(Settings.work, "broker.conf")
+        for text, sentence in [
+                ("flushDiskType=ASYNC_FLUSH\nrubbish\n", "broker.conf: line 2: 'rubbish' is not key=value"),
+                ("# c\n\nsome words here\n=5\n", "line 4: '=5' is not key=value"),
+                ("\x7fELF\x02\x01 = 1\n", "line 1: '\\x7fELF\\x02\\x01 = 1' is not key=value"),
+                ("mappedFileSizeCommitLog=64K\n", "line 1: mappedFileSizeCommitLog='64K' is not a whole number from 1 to 2147483647"),
+                ("mappedFileSizeCommitLog=2147483648\n", "is not a whole number from 1 to 2147483647"),
+                ("mappedFileSizeConsumeQueue=0\n", "mappedFileSizeConsumeQueue='0' is not a whole number"),
+                ("maxHashSlotNum = -5\n", "maxHashSlotNum='-5' is not a whole number"),
+                ("maxIndexNum=400 \n", "maxIndexNum='400 ' is not a whole number"),
+                ("checkCRCOnRecover=yes\n", "checkCRCOnRecover='yes' is not true or false"),
+                ("flushDiskType=SYNC\n", "flushDiskType='SYNC' is not ASYNC_FLUSH or SYNC_FLUSH"),
+                ("storeType=leveldb\n", "storeType='leveldb' is not default or defaultRocksDB"),
+                ("messageDelayLevel=1s 5x\n", "messageDelayLevel='1s 5x' is not delay levels like"),
+                ("storePathCommitLog=/no/such/log\n", "says /no/such/log, which is no directory here; give --commitlog DIR besides"),
+                ("storePathIndex=/no/such/index\n", "give --index DIR besides"),
+        ]:
+            with open(conf, "w", encoding="utf-8") as f:
+                f.write(text)
+            with self.subTest(text=text):
+                for run in (dump("state", base, "--broker-conf", conf), verify(base, "--broker-conf", conf)):
+                    self.refused(run, "--broker-conf: ", sentence)
+        self.refused(verify(base, "--broker-conf", base), "is no file; give the broker's configuration file")
+        # What a broker's machine calls its root is the store that was typed.
+        for text, warned in [("storePathRootDir=/data/store\nstorePathCommitLog=/data/store/commitlog\nstorePathIndex=/data/store/index\n", False),
+                             ("storePathCommitLog = {ROOT}/commitlog\n", False), ("brokerName: a\n! comment\nunknownKey=\n", False),
+                             ("mappedFileSizeCommitLog 65536\ncheckCRCOnRecover=TRUE\n", False), ("mappedFileSizeCommitLog=\\\n  65536", False),
+                             ("", True), ("color=blue\n", True)]:
+            with open(conf, "w", encoding="utf-8") as f:
+                f.write(text)
+            with self.subTest(text=text):
+                run = verify(base, "--broker-conf", conf)
+                self.assertEqual(run.code, 0, run.err)
+                self.assertEqual("has no key that says anything about a store" in run.err, warned, run.err)
 
     def test_what_cannot_be_read(self):
         if os.geteuid() == 0 and os.path.exists("/proc/self/status"):

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "tools/cli/terminal.h"
@@ -83,11 +84,13 @@ Result<void> read_times(const Arguments& arguments, bool utc, RecordFilter& filt
 }
 
 Result<void> read_content(const Arguments& arguments, RecordFilter& filter) {
-  for (const std::string& text : arguments.values("topic")) {
-    for (std::string& glob : split_commas(text)) filter.topics.push_back(std::move(glob));
-  }
-  for (const std::string& text : arguments.values("exclude-topic")) {
-    for (std::string& glob : split_commas(text)) filter.excluded_topics.push_back(std::move(glob));
+  for (const auto& [flag, target] :
+       {std::pair{"topic", &filter.topics}, std::pair{"exclude-topic", &filter.excluded_topics}}) {
+    for (const std::string& text : arguments.values(flag)) {
+      std::vector<std::string> globs = split_commas(text);
+      if (globs.empty()) return wrong_use("--" + std::string(flag) + " '" + text + "' names no topic");
+      std::ranges::move(globs, std::back_inserter(*target));
+    }
   }
   filter.no_system = arguments.has("no-system");
   filter.keys = arguments.values("key");

@@ -73,6 +73,7 @@ std::optional<ClockTime> take_clock(std::string_view& text) {
     }
   }
   if (clock.hour > 24 || clock.minute > 59 || clock.second > 60) return std::nullopt;
+  if (clock.hour == 24 && (clock.minute > 0 || clock.second > 0 || clock.milli > 0)) return std::nullopt;
   return clock;
 }
 
