@@ -75,8 +75,12 @@ void forgive_what_recovery_mends(VerifyContext& context) {
     }
   }
   if (recovers_all || !forecast->simulated) return;
-  // Whatever else is wrong is the cause; where nothing is, this is the finding.
-  const bool explained = std::ranges::any_of(context.findings, [](const Finding& f) { return f.severity > Severity::benign; });
+  // Whatever else is wrong with log, queues or checkpoint is the cause; where nothing is (or nobody asked for it), this is
+  // the finding.
+  const bool explained = std::ranges::any_of(context.findings, [&](const Finding& f) {
+    return f.severity > Severity::benign && (f.code.starts_with("CL-") || f.code.starts_with("CQ-") || f.code.starts_with("CK-")) &&
+           (!context.options.wanted || context.options.wanted(f.code));
+  });
   context.add("ST-RECOVERY-LOSES", explained ? Severity::benign : Severity::hidden, "", 0, 0,
               fmt::format("a stock broker that starts now loses {} that {} whole{}: see rmq-verify --preflight",
                           counted(forecast->messages_lost, "message", "messages"), forecast->messages_lost == 1 ? "is" : "are",
@@ -113,8 +117,12 @@ void verify_log_and_queues(VerifyContext& context, const std::vector<LogFile>& l
   context.log = std::make_unique<LogMap>(context.reports, context.survey.commit_log.file_size);
   if (context.cancelled()) return;
   if (context.at_least(VerifyLevel::normal)) {
-    load_topics(context);
-    verify_queues(context);
+    if (context.survey.single_file) {
+      verify_queue_file(context);
+    } else {
+      load_topics(context);
+      verify_queues(context);
+    }
   }
   verify_index_against_log(context);
   verify_log(context);
@@ -152,7 +160,7 @@ VerifySummary run_verify(const io::ReadFileSystem& store_files, const scan::Stor
   const std::vector<LogFile> log = place_log_files(files, survey);
   verify_layout(context, log);
   if (!context.cancelled()) verify_log_and_queues(context, log);
-  if (!context.cancelled()) verify_state(context);
+  if (!context.cancelled() && !survey.single_file) verify_state(context);
   if (!context.cancelled() && context.at_least(VerifyLevel::normal)) forgive_what_recovery_mends(context);
   summary.cancelled = context.cancelled();
   summary.faults = files.faults();

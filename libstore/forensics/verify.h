@@ -1,4 +1,5 @@
-// Judges a store: looks at everything a level covers and reports what is wrong, one finding a cause.
+// Judges a store: looks at everything a level covers and reports what is wrong, one finding a cause. Of a single file
+// (StoreSurvey::single_file) only what it says by itself: not whether log, queues and index agree.
 // Reads only, in bounded memory; safe beside a running broker (but see VerifySummary::live).
 #pragma once
 

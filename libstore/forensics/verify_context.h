@@ -53,6 +53,8 @@ void verify_layout(VerifyContext& context, const std::vector<LogFile>& log);
 void verify_log(VerifyContext& context);
 // verify_queues.cc: units without a record, records without a unit.
 void verify_queues(VerifyContext& context);
+// verify_queue_file.cc: the units of a queue file that is all there is.
+void verify_queue_file(VerifyContext& context);
 // verify_index.cc judges single files; this joins them with the log.
 void verify_index_against_log(VerifyContext& context);
 // verify_state.cc: abort, checkpoint, config files.

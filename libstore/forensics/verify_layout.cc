@@ -63,6 +63,11 @@ void check_queue(VerifyContext& context, const scan::Queue& queue) {
   const auto& files = queue.files.files;
   const std::int64_t size = queue.files.file_size;
   for (std::size_t i = 0; i < files.size(); ++i) {
+    if (files[i].size % unit_size_of(queue) != 0 && files[i].size == size) {
+      locate(context.add("CQ-SIZE", Severity::degraded, files[i].shown, 0, size,
+                         fmt::format("{} bytes long, which is no multiple of a unit's {}; a stock broker does not start on it",
+                                     size, unit_size_of(queue))));
+    }
     if (files[i].size != size) {
       const bool harmless = files[i].size == 0 && i + 1 == files.size();
       locate(context.add("CQ-SIZE", harmless ? Severity::benign : Severity::degraded, files[i].shown, 0,

@@ -79,8 +79,10 @@ class LogJudge {
     } else if (at_the_end && !evident) {
       const bool crashed = context_.survey.abort.has_value();
       add("CL-TORN", crashed ? Severity::benign : Severity::degraded, wound, length,
-          crashed ? "a message half written when the broker stopped; no queue knows it"
-                  : "a message half written at the end of the log, though the broker says it stopped cleanly");
+          context_.survey.single_file ? "no whole message, and no other behind it: half a message at the log's end, or damage; the "
+                                        "rest of the store would tell"
+          : crashed ? "a message half written when the broker stopped; no queue knows it"
+                    : "a message half written at the end of the log, though the broker says it stopped cleanly");
     } else {
       add(at_the_end ? "CL-TORN" : "CL-DAMAGED", Severity::loss, wound, length,
           std::string(describe(wound.damage.look)));

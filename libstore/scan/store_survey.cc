@@ -375,6 +375,8 @@ class Surveyor {
     file.name = entry.name;
     file.size = entry.size;
     file.modified_ms = entry.modified_ms;
+    survey_.single_file = true;
+    if (entry.size == 0) return wrong_use(survey_.root + " is empty: there is nothing to say about it");
     if (const auto stamp = format::parse_index_file_name(entry.name)) {
       IndexFileInfo info;
       static_cast<StoreFile&>(info) = file;
@@ -385,7 +387,7 @@ class Surveyor {
       MappedFile mapped;
       static_cast<StoreFile&>(mapped) = file;
       mapped.start = *start;
-      if (begins_like_commit_log(file.path)) {
+      if (file_name_of(directory) == "commitlog" || begins_like_commit_log(file.path)) {
         survey_.commit_log.files.push_back(mapped);
       } else if (auto fault = single_queue_file(directory, mapped)) {
         return *std::move(fault);
@@ -396,6 +398,8 @@ class Surveyor {
     infer_sizes();
     return std::move(survey_);
   }
+
+  static std::string file_name_of(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
   // consumequeue/<topic>/<queueId>/<offset>: topic and queue are in the path, or nowhere.
   std::optional<Error> single_queue_file(const std::string& directory, const MappedFile& file) {
@@ -412,10 +416,12 @@ class Surveyor {
       const std::string& id = parts.back();
       (void)std::from_chars(id.data(), id.data() + id.size(), queue.queue_id);
     }
-    const bool batch = parts.size() >= 3 && parts[parts.size() - 3] == "batchconsumequeue";
+    const std::string above = parts.size() >= 3 ? parts[parts.size() - 3] : "";
+    const bool batch = above == "batchconsumequeue";
     queue.kind = batch ? QueueKind::batch : QueueKind::simple;
     const std::int64_t unit = batch ? format::kBatchConsumeQueueEntrySize : format::kConsumeQueueEntrySize;
-    if (file.size == 0 || file.size % unit != 0) {
+    // Where the path says what it is, a broken length is damage.
+    if (file.size % unit != 0 && !batch && above != "consumequeue") {
       return wrong_use(survey_.root + " is neither a commit log file (no record at its start) nor a consume queue "
                        "file (its size is no multiple of " + std::to_string(unit) + ")");
     }

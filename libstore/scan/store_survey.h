@@ -62,6 +62,7 @@ struct OtherFile : StoreFile {
 struct StoreSurvey {
   StoreConfig config;  // as given, completed by what was found
   std::string root;
+  bool single_file = false;  // root is one file of a store, and nothing is known of the others
 
   MappedFileSet commit_log;          // all commit log directories together, sorted by start then by path
   bool commit_log_is_dledger = false;  // files under dledger-<id>/data: records lie inside DLedger entries

@@ -25,6 +25,7 @@ VERIFY = {
     "verify-clean": ("base", []),
     "verify-damaged": ("dmg-zero-page", ["--level", "deep"]),
     "verify-crashed": ("crash-kill9", []),
+    "verify-crashed-quick": ("crash-cq-lagging-newcp", ["--level", "quick"]),
     "verify-config": ("dmg-config-offset-zeros", []),
     "preflight-clean": ("base", ["--preflight"]),
     "preflight-lost": ("crash-powerloss", ["--preflight"]),
@@ -73,9 +74,38 @@ class Snapshots(unittest.TestCase):
         base = store("base")
         for path in ("commitlog/00000000000000000000", "consumequeue/Orders/0/00000000000000000000"):
             self.assertEqual(verify(os.path.join(base, path), "--level", "deep").code, 0)
-        damaged = verify(os.path.join(store("dmg-zero-page"), "commitlog/00000000000000196608"), "--json")
-        self.assertEqual([row["code"] for row in damaged.rows("finding")], ["CL-DAMAGED"])
-        self.assertEqual(damaged.code, 4)
+        for name, path, found in [
+                ("dmg-zero-page", "commitlog/00000000000000196608", [("CL-DAMAGED", 35492)]),
+                ("dmg-cl-short", "commitlog/00000000000000196608", [("CL-TORN", 63538)]),
+                ("dmg-cq-duplicate", "consumequeue/Orders/1/00000000000000000000", [("CQ-WRONG-UNIT", 100)]),
+                ("dmg-cq-zeroed-first", None, None), ("dmg-cq-wrong-offset", None, None),
+                ("dmg-cq-short-file", "consumequeue/Payments/2/00000000000000000000", [("CQ-SIZE", 0)]),
+                ("dmg-index-self-loop", None, None), ("dmg-index-header-count", None, None),
+                # What only the rest of the store could tell.
+                ("dmg-cq-ahead-unit", "consumequeue/Orders/0/00000000000000000320", []),
+                ("dmg-index-wrong-phy", "index/20261121014712601", []),
+                ("dmg-queueid-field", "commitlog/00000000000000131072", []),
+        ]:
+            if path is None:  # the same findings as in the store
+                rows = [row for row in verify(store(name), "--level", "deep", "--json").rows("finding") if row["severity"] != "benign"]
+                path = rows[0]["file"]
+                found = [(row["code"], row["offset"]) for row in rows if row["file"] == path]
+            with self.subTest(name=name):
+                run = verify(os.path.join(store(name), path), "--level", "deep", "--json")
+                self.assertEqual([(row["code"], row["offset"]) for row in run.rows("finding")], found)
+                self.assertEqual(run.code, 4 if found else 0)
+        self.assertEqual(verify(os.path.join(base, "checkpoint")).code, 16)
+        forecast = verify(os.path.join(base, "commitlog/00000000000000000000"), "--preflight")
+        self.assertEqual((forecast.code, forecast.out), (16, ""))
+        self.assertIn("is one file; --preflight needs a whole store", forecast.err)
+
+    def test_what_recovery_loses_is_never_benign_by_itself(self):
+        where = store("crash-cq-lagging-newcp")
+        for arguments, code in ([], 4), (["--skip", "CQ-*"], 4), (["--only", "ST-*"], 4), (["--only", "ST-RECOVERY-LOSES"], 4), (
+                ["--level", "quick"], 2):
+            with self.subTest(arguments=arguments):
+                run = verify(where, *arguments, "--json")
+                self.assertEqual(run.code, code, run.out)
 
     def test_nothing_steers_a_terminal(self):
         for name in ("base", "plain", "topic-v2", "bodies"):

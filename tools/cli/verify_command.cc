@@ -93,14 +93,6 @@ Result<std::vector<std::string>> codes_of(const Arguments& arguments, const std:
   return globs;
 }
 
-// One file alone tells nothing about the rest of the store: what can be found out about it is what its own
-// kind of finding says, and not whether queues and log agree.
-bool about_the_file(const scan::StoreSurvey& survey, std::string_view code) {
-  if (!survey.commit_log.files.empty()) return code.starts_with("CL-");
-  if (!survey.queues.empty()) return code.starts_with("CQ-") && code != "CQ-DANGLING";
-  return code.starts_with("IX-");
-}
-
 int exit_code(const forensics::VerifySummary& summary, const StandardOutput& out) {
   int code = kExitClean;
   if (summary.worst != forensics::Severity::benign) {
@@ -140,12 +132,9 @@ int verify(const Arguments& arguments, const CommonOptions& common, const scan::
     if (now > before) progress.advance(now - before);
     return stop_requested();
   };
-  const auto root = io::posix_read_file_system().stat(survey.config.root);
-  const bool one_file = root && root->kind == io::EntryKind::file;
-  options.wanted = [&survey, one_file, &only = *only, &skip = *skip](std::string_view code) {
+  options.wanted = [&only = *only, &skip = *skip](std::string_view code) {
     const auto matches = [&](const std::string& glob) { return forensics::matches_glob(glob, code); };
-    return (only.empty() || std::ranges::any_of(only, matches)) && std::ranges::none_of(skip, matches) &&
-           (!one_file || about_the_file(survey, code));
+    return (only.empty() || std::ranges::any_of(only, matches)) && std::ranges::none_of(skip, matches);
   };
   progress.expect(forensics::verify_bytes_expected(survey, *level));
   const auto started = std::chrono::steady_clock::now();
@@ -263,6 +252,10 @@ int run_verify_command(const std::vector<std::string>& tokens) {
     return kExitRefused;
   }
   if (!lock.refused.empty()) complain(kProgram, lock.refused + "; taken as a store that no broker runs on");
+  if (survey->single_file && arguments->has("preflight")) {
+    return fail(
+        wrong_use(arguments->positionals().front() + " is one file; --preflight needs a whole store"));
+  }
   install_signal_handlers();
   return arguments->has("preflight") ? forecast(*arguments, *common, *survey)
                                      : verify(*arguments, *common, *survey);

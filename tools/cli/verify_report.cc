@@ -102,7 +102,8 @@ std::string verdict_of(const forensics::VerifySummary& summary, std::string_view
   if (summary.clean) return fmt::format("clean at level {}", level);
   if (!summary.unclean_stop) return "not everything was checked";
   // Only from normal on is it known what recovery would do.
-  return level == "quick" ? "stopped uncleanly, nothing worse seen"
+  return level == "quick" ? "stopped uncleanly, nothing worse seen at level quick (--level normal asks what "
+                            "recovery would lose)"
                           : "stopped uncleanly; a stock broker mends this when it starts";
 }
 
