@@ -25,16 +25,6 @@ std::string queue_name(std::string_view topic, std::int32_t queue_id) {
   return std::string(topic) + '/' + std::to_string(queue_id);
 }
 
-// 5.x puts the minimum of a queue whose messages have all expired behind its last unit, 4.x leaves it where
-// it is (ConsumeQueue.correctMinOffset). Nothing in a store names its version: 5.x leaves one of these
-// behind.
-bool looks_like_5x(const scan::StoreSurvey& survey) {
-  return std::ranges::any_of(survey.others, [](const scan::OtherFile& file) {
-    return file.part == scan::OtherPart::compaction || file.part == scan::OtherPart::timer ||
-           file.part == scan::OtherPart::epoch || file.name == "abort.bak";
-  });
-}
-
 }  // namespace
 
 struct DumpQueueTable::State {
@@ -50,7 +40,7 @@ struct DumpQueueTable::State {
 };
 
 DumpQueueTable::DumpQueueTable(const io::ReadFileSystem& files, const scan::StoreSurvey& survey)
-    : files_(files), survey_(survey), all_expired_moves_(looks_like_5x(survey)) {
+    : files_(files), survey_(survey), all_expired_moves_(survey.left_by_5x() != nullptr) {
   if (!survey.commit_log.files.empty()) log_start_ = survey.commit_log.files.front().start;
   queues_.reserve(survey.queues.size());
   for (const scan::Queue& queue : survey.queues) {

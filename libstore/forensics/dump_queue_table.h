@@ -92,6 +92,8 @@ class DumpQueueTable {
   std::int64_t log_start_ = 0;
   std::once_flag log_end_once_;
   std::int64_t log_end_ = 0;
+  // 5.x puts the minimum of a queue whose messages have all expired behind its last unit, 4.x leaves it where it is
+  // (ConsumeQueue.correctMinOffset).
   bool all_expired_moves_ = true;
   std::vector<std::unique_ptr<State>> queues_;
   std::unordered_map<std::string, std::size_t> by_name_;

@@ -4,8 +4,8 @@
 #include <iterator>
 #include <limits>
 
-#include "libstore/forensics/dump.h"
 #include "libstore/base/saturate.h"
+#include "libstore/forensics/dump.h"
 #include "libstore/forensics/dump_json.h"
 #include "libstore/forensics/dump_output.h"
 #include "libstore/forensics/dump_text.h"
@@ -42,7 +42,8 @@ class QueueDump {
     output_.finish();
     if (hidden_ > 0) {
       summary_.notes.push_back(
-          fmt::format("{} units lead past the end of the log; --all shows them", hidden_));
+          fmt::format("{} past the end of the log; --all shows them",
+                      hidden_ == 1 ? "1 unit leads" : fmt::format("{} units lead", hidden_)));
     }
     for (std::string& fault : queues_.faults()) summary_.faults.push_back(std::move(fault));
   }
@@ -119,7 +120,8 @@ class QueueDump {
   bool print(const scan::Queue& queue, const QueueUnit& unit) {
     const bool batch = queue.kind == scan::QueueKind::batch;
     const bool empty = unit.size <= 0;
-    const bool dangling = !empty && !unit.pre_blank && saturated_add(unit.commit_log_offset, unit.size) > log_end();
+    const bool dangling =
+        !empty && !unit.pre_blank && saturated_add(unit.commit_log_offset, unit.size) > log_end();
     const bool expired = !empty && !unit.pre_blank && unit.commit_log_offset < queues_.log_start();
     std::optional<DumpRecord> record;
     if (join_ && !empty && !unit.pre_blank) record = records_.read(unit.commit_log_offset);
@@ -203,6 +205,9 @@ class QueueDump {
   // Units that no file holds, or that could not be read.
   bool gap(const scan::Queue& queue, std::int64_t from, std::int64_t to) {
     ++summary_.gaps;
+    summary_.gap_bytes +=
+        (to - from) * (queue.kind == scan::QueueKind::batch ? format::kBatchConsumeQueueEntrySize
+                                                            : format::kConsumeQueueEntrySize);
     if (options_.format == OutputFormat::json) {
       json_.clear();
       begin_line(json_, "cqGap");
@@ -214,9 +219,11 @@ class QueueDump {
       end_line(json_);
       return output_.line(json_.text(), false);
     }
-    return output_.line(fmt::format("-- no units {} to {} of {} {}: their file is missing or short\n", from,
-                                    to - 1, queue.topic, queue.queue_id),
-                        false);
+    text_ = fmt::format("-- no units {} to {} of ", from, to - 1);
+    append_visible(text_, queue.topic);
+    fmt::format_to(std::back_inserter(text_), " {}: their file is missing, short or unreadable\n",
+                   queue.queue_id);
+    return output_.line(text_, false);
   }
 
   const DumpInput& input_;

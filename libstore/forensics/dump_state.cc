@@ -24,6 +24,7 @@ constexpr std::int64_t kAbortLimit = 64;
 
 struct LastRecord {
   std::int64_t store_timestamp = 0;
+  std::int32_t version = 0;
   bool any = false;
 };
 
@@ -43,6 +44,7 @@ class StateDump {
   void run() {
     walk_end();
     layout();
+    versions();
     processes();
     checkpoint();
     queues();
@@ -72,7 +74,8 @@ class StateDump {
       summary_.bytes_expected += files[i].size;
       while (const auto item = walker.next()) {
         summary_.bytes_checked += item->length;
-        if (item->kind == scan::LogItemKind::record) last_ = {item->message.store_timestamp, true};
+        if (item->kind == scan::LogItemKind::record)
+          last_ = {item->message.store_timestamp, item->message.version, true};
       }
     }
   }
@@ -102,9 +105,45 @@ class StateDump {
                    log_end_);
     if (last_.any)
       fmt::format_to(out, "               last message stored {}\n", time_.text(last_.store_timestamp));
-    for (const scan::StoreFile& stray : log.strays)
-      fmt::format_to(out, "               stray file {}\n", stray.shown);
+    for (const scan::StoreFile& stray : log.strays) {
+      text += "               stray file ";
+      append_visible(text, stray.shown);
+      text += '\n';
+    }
     output_.line(text);
+  }
+
+  // What can be told about who wrote the store.
+  void versions() {
+    const scan::OtherFile* const evidence = survey_.left_by_5x();
+    if (to_json_) {
+      begin_line(json_, "versions");
+      json_.key("rocketmq");
+      if (evidence != nullptr) {
+        json_.value("5.x");
+        json_.field("because", evidence->shown);
+      } else {
+        json_.value(nullptr);
+      }
+      json_.key("recordVersion");
+      if (last_.any) {
+        json_.value(last_.version);
+      } else {
+        json_.value(nullptr);
+      }
+      end_json();
+      return;
+    }
+    std::string text = "versions       ";
+    if (evidence != nullptr) {
+      text += "a broker 5.x left ";
+      append_visible(text, evidence->shown);
+    } else {
+      text += "nothing that only 5.x leaves behind";
+    }
+    if (last_.any)
+      fmt::format_to(std::back_inserter(text), "; the last record is of version {}", last_.version);
+    output_.line(text + '\n');
   }
 
   void processes() {

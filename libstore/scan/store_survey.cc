@@ -445,6 +445,14 @@ std::int64_t StoreSurvey::commit_log_bytes() const {
   return bytes;
 }
 
+const OtherFile* StoreSurvey::left_by_5x() const {
+  const auto found = std::ranges::find_if(others, [](const OtherFile& file) {
+    return file.part == OtherPart::compaction || file.part == OtherPart::timer || file.part == OtherPart::epoch ||
+           file.name == "abort.bak";
+  });
+  return found == others.end() ? nullptr : &*found;
+}
+
 std::string StoreSurvey::config_directory() const {
   return config.config_directory.empty() ? join_path(root, "config") : config.config_directory;
 }

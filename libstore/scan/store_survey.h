@@ -81,6 +81,8 @@ struct StoreSurvey {
   std::vector<OtherFile> others;
 
   [[nodiscard]] std::int64_t commit_log_bytes() const;
+  // A file that only 5.x leaves behind; nullptr when there is none. Nothing in a store names the version that wrote it.
+  [[nodiscard]] const OtherFile* left_by_5x() const;
   [[nodiscard]] std::string config_directory() const;  // where it should be; it may not be there
 };
 

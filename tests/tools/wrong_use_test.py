@@ -72,6 +72,8 @@ class WrongUse(unittest.TestCase):
                 (["--commitlog", ","], "--commitlog ',' names no directory"),
                 (["--index", os.path.join(base, "checkpoint")], "is no directory"),
                 (["--since", "2026-01-01T24:30"], "makes no sense"),
+                (["--since", "20260131"], "--since '20260131' makes no sense; give dashes and colons to a date"),
+                (["--until", "20260131183000"], "give dashes and colons to a date"),
                 (["--since", "2026-13-01"], "makes no sense"),
                 (["--since", "-99999999999999999w"], "makes no sense"),
                 (["--until", "2026-01-01T00:00+99:99"], "makes no sense"),
@@ -148,6 +150,10 @@ class WrongUse(unittest.TestCase):
         self.assertEqual(dump("log", base, "-t", "Orders", "--since", "2099-01-01").code, 0)
         expected = dump("log", store("recreated"), "--json").rows("record")
         self.assertEqual(dump("log", store("recreated"), "-t", expected[0]["topic"], "--from", "99999999").code, 0)
+
+    def test_times_that_are_no_dates(self):
+        for time in ("0", "1767225600000", "99999999", "20261301", "12345678901234"):
+            self.assertEqual(dump("log", store("base"), "--since", time, "--json").code, 0, time)
 
     def test_messages_that_are_not_there(self):
         base = store("base")

@@ -49,7 +49,7 @@ What:   --body none|text|hex|base64|file:DIR           default none
 How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
-Exit: 0 done, 4 there were gaps, 8 could not read, 16 wrong use, 32 cancelled; added up.
+Exit: 0 done, 4 gaps, or no such key or id, 8 could not read, 16 wrong use, 32 cancelled; added up.
 )";
 
 constexpr std::string_view kCq =
@@ -68,7 +68,7 @@ Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index D
 Units are those a consumer can ask for: they lead into the log. --all adds, marked, the fillers of a
 queue that starts above 0 (preBlank), expired units, those that lead past the log's end (dangling).
 
-Exit: 0 done, 8 could not read, 16 wrong use, 32 cancelled; added up.
+Exit: 0 done, 4 units are missing, 8 could not read, 16 wrong use, 32 cancelled; added up.
 )";
 
 constexpr std::string_view kIndex =

@@ -165,6 +165,11 @@ Result<std::int64_t> parse_time(std::string_view flag, const std::string& text, 
   if (text.size() > 1 && text.front() == '-') {
     if (const auto back = relative_ms(std::string_view(text).substr(1))) return now_ms - *back;
   } else if (const auto ms = whole_number(text)) {
+    // As milliseconds 20260131 is a morning in 1970, and 20260131183000 an afternoon in 2612.
+    if ((text.size() == 8 || text.size() == 14) &&
+        iso_time(text.substr(0, 4) + '-' + text.substr(4, 2) + '-' + text.substr(6, 2), true)) {
+      return bad_value(flag, text, "dashes and colons to a date: 2026-01-31T18:30:00");
+    }
     return *ms;
   } else if (const auto time = iso_time(text, utc)) {
     return *time;
