@@ -125,8 +125,61 @@ std::string offset_message_id(const MessageView& message) {
   return text;
 }
 
+std::optional<std::int32_t> encoded_size(const MessageView& m) {
+  const bool v2 = m.version == 2;
+  const std::int32_t born = host_size(m.sys_flag, kSysFlagBornHostV6);
+  const std::int32_t store = host_size(m.sys_flag, kSysFlagStoreHostV6);
+  if (m.topic.size() > (v2 ? 32767U : 127U) || m.properties.size() > 32767U ||
+      m.body.size() > static_cast<std::size_t>(kMaxRecordSize) || std::ssize(m.born_host.address) + 4 != born ||
+      std::ssize(m.store_host.address) + 4 != store) {
+    return std::nullopt;
+  }
+  constexpr std::int32_t kIpv4Hosts = 16;
+  const auto texts = static_cast<std::int32_t>(m.body.size() + m.topic.size() + m.properties.size());
+  return kMinRecordSize - kIpv4Hosts + born + store + (v2 ? 1 : 0) + texts;
+}
+
+void encode_into(const MessageView& m, std::span<std::byte> out) {
+  std::byte* at = out.data();
+  const auto put = [&at](auto value) {
+    store_be(at, value);
+    at += sizeof(value);
+  };
+  const auto copy = [&at](const void* from, std::size_t size) {
+    if (size > 0) std::memcpy(at, from, size);
+    at += size;
+  };
+  const auto host = [&](const HostView& h) {
+    copy(h.address.data(), h.address.size());
+    put(h.port);
+  };
+  put(static_cast<std::int32_t>(out.size()));
+  put(m.version == 2 ? kMagicV2 : kMagicV1);
+  put(m.body_crc);
+  put(m.queue_id);
+  put(m.flag);
+  put(m.queue_offset);
+  put(m.physical_offset);
+  put(m.sys_flag);
+  put(m.born_timestamp);
+  host(m.born_host);
+  put(m.store_timestamp);
+  host(m.store_host);
+  put(m.reconsume_times);
+  put(m.prepared_transaction_offset);
+  put(static_cast<std::int32_t>(m.body.size()));
+  copy(m.body.data(), m.body.size());
+  if (m.version == 2) {
+    put(static_cast<std::int16_t>(m.topic.size()));
+  } else {
+    put(static_cast<std::int8_t>(m.topic.size()));
+  }
+  copy(m.topic.data(), m.topic.size());
+  put(static_cast<std::int16_t>(m.properties.size()));
+  copy(m.properties.data(), m.properties.size());
+}
+
 Decoded<std::vector<std::byte>> encode(const MessageRecord& record) {
-  const bool v2 = record.version == 2;
   std::string properties = record.properties;
   if (record.append_property_crc) {
     if (!properties.empty() && properties.back() != kPropertySeparator) properties += kPropertySeparator;
@@ -135,47 +188,31 @@ Decoded<std::vector<std::byte>> encode(const MessageRecord& record) {
     properties += std::string(10, '0');
     properties += kPropertySeparator;
   }
-  if (record.topic.size() > (v2 ? 32767U : 127U) || properties.size() > 32767U ||
-      record.body.size() > static_cast<std::size_t>(kMaxRecordSize) ||
-      record.born_address.size() + 4 !=
-          static_cast<std::size_t>(host_size(record.sys_flag, kSysFlagBornHostV6)) ||
-      record.store_address.size() + 4 !=
-          static_cast<std::size_t>(host_size(record.sys_flag, kSysFlagStoreHostV6))) {
-    return DecodeError{DecodeFault::bad_length, 0};
-  }
-  ByteWriter out;
-  out.i32(0);  // TOTALSIZE, known at the end
-  out.i32(v2 ? kMagicV2 : kMagicV1);
-  out.i32(record.body.empty() ? 0 : java_crc32(record.body));
-  out.i32(record.queue_id);
-  out.i32(record.flag);
-  out.i64(record.queue_offset);
-  out.i64(record.physical_offset);
-  out.i32(record.sys_flag);
-  out.i64(record.born_timestamp);
-  out.bytes(record.born_address);
-  out.i32(record.born_port);
-  out.i64(record.store_timestamp);
-  out.bytes(record.store_address);
-  out.i32(record.store_port);
-  out.i32(record.reconsume_times);
-  out.i64(record.prepared_transaction_offset);
-  out.i32(static_cast<std::int32_t>(record.body.size()));
-  out.bytes(record.body);
-  if (v2) {
-    out.i16(static_cast<std::int16_t>(record.topic.size()));
-  } else {
-    out.i8(static_cast<std::int8_t>(record.topic.size()));
-  }
-  out.text(record.topic);
-  out.i16(static_cast<std::int16_t>(properties.size()));
-  out.text(properties);
-  store_be(out.written().data(), static_cast<std::int32_t>(out.size()));
+  const MessageView view{.version = record.version,
+                         .body_crc = record.body.empty() ? 0 : java_crc32(record.body),
+                         .queue_id = record.queue_id,
+                         .flag = record.flag,
+                         .queue_offset = record.queue_offset,
+                         .physical_offset = record.physical_offset,
+                         .sys_flag = record.sys_flag,
+                         .born_timestamp = record.born_timestamp,
+                         .born_host = {record.born_address, record.born_port},
+                         .store_timestamp = record.store_timestamp,
+                         .store_host = {record.store_address, record.store_port},
+                         .reconsume_times = record.reconsume_times,
+                         .prepared_transaction_offset = record.prepared_transaction_offset,
+                         .body = record.body,
+                         .topic = record.topic,
+                         .properties = properties};
+  const auto size = encoded_size(view);
+  if (!size) return DecodeError{DecodeFault::bad_length, 0};
+  std::vector<std::byte> out(static_cast<std::size_t>(*size));
+  encode_into(view, out);
   if (record.append_property_crc) {
-    const auto digits = crc_digits(java_crc32(out.written().first(out.size() - kPropertyCrcSize)));
-    std::ranges::copy(as_bytes({digits.data(), digits.size()}), out.written().end() - 11);
+    const auto digits = crc_digits(java_crc32(std::span(out).first(out.size() - kPropertyCrcSize)));
+    std::ranges::copy(as_bytes({digits.data(), digits.size()}), out.end() - 11);
   }
-  return std::move(out).take();
+  return out;
 }
 
 MessageRecord to_record(const MessageView& m) {

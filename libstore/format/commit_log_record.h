@@ -104,6 +104,12 @@ struct MessageView {
 // Upper-case hex of store host and physical offset (MessageDecoder.createMessageId): 32 or 56 characters.
 [[nodiscard]] std::string offset_message_id(const MessageView& message);
 
+// The bytes that the message takes as a record: of version, sys_flag, body, topic and properties. Nothing where
+// topic or properties exceed what their length fields hold, or an address does not fit its sysFlag bit.
+[[nodiscard]] std::optional<std::int32_t> encoded_size(const MessageView& message);
+// Writes all fields as they are, the CRC included; `out` has exactly encoded_size bytes.
+void encode_into(const MessageView& message, std::span<std::byte> out);
+
 // The fields to encode. `body_crc` is computed, sizes and magic follow from the rest.
 struct MessageRecord {
   std::int8_t version = 1;
