@@ -1,7 +1,8 @@
 // Writing files, for whoever owns a store: the engine, recovery, repair. Everything that can leave a trace on disk goes
 // through here, so that a simulation can lose, tear and refuse it (testing/simulated_file_system.h).
 // Thread-safe like ReadFileSystem: one FileSystem and one WriteFile may be used from several threads, as long as they
-// write different bytes.
+// write different bytes. Whoever writes owns the store by its lock: two processes that create or replace the same path
+// at one time are not kept apart everywhere.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@ class WriteMap {
  public:
   virtual ~WriteMap() = default;
   [[nodiscard]] virtual std::span<std::byte> bytes() = 0;
-  // Makes [position, position + length) of the mapping durable (msync); whole pages are written.
+  // Makes [position, position + length) of the mapping durable (msync); whole pages are written, and where the kernel
+  // keeps the file in large folios, whole folios: for small commits use WriteFile::write_durable.
   [[nodiscard]] virtual Status sync(std::int64_t position, std::int64_t length) = 0;
   // Takes the pages of [position, position + length) in for writing before they are needed. A hint.
   virtual void populate(std::int64_t position, std::int64_t length) = 0;
@@ -37,8 +39,9 @@ class WriteFile : public ReadFile {
   // What was written through this and other descriptors of the file is on disk (fdatasync). After a failure nobody knows
   // what is there: the kernel drops the pages and forgets. Never call it again and believe the answer.
   [[nodiscard]] virtual Status sync() = 0;
+  // wrong_use where the file ends before the range does. Outlives the WriteFile.
   [[nodiscard]] virtual Result<std::unique_ptr<WriteMap>> map(std::int64_t position, std::int64_t length) = 0;
-  // The name is gone, or another file has it (fstat: no links).
+  // The name that this was opened or made by is gone, or another file has it.
   [[nodiscard]] virtual bool removed() const = 0;
 };
 
@@ -53,23 +56,27 @@ struct Space {
   std::int64_t free = 0;   // for this user
 };
 
+// What open() gives sees what is written at once, however it is read; posix_read_file_system() keeps blocks for a while.
 class FileSystem : public ReadFileSystem {
  public:
   // An existing file, for reading and writing; its length stays as it is.
   [[nodiscard]] virtual Result<std::unique_ptr<WriteFile>> open_for_write(const std::string& path) = 0;
   // A new file that appears under its name at full size, allocated, beginning with `head`, or not at all; durable, name
-  // included, when this returns. An existing file of that name is an error (EEXIST).
+  // included, when this returns. An existing file of that name is an error (EEXIST). After an error of the last sync the
+  // name may come back after a power loss; it is never there when this returns.
   [[nodiscard]] virtual Result<std::unique_ptr<WriteFile>> create(const std::string& path, std::int64_t size,
                                                                   std::span<const std::byte> head) = 0;
   // A small file, replaced as a whole: written aside, synced, renamed over the old one, directory synced. Whoever reads
-  // finds the old or the new content, also after a power loss.
+  // finds the old or the new content, also after a power loss. Mode and owner stay. A kill may leave a hidden file beside
+  // it (.NAME.PID.N.new), so this is not for directories where every file counts (commit log, queues).
   [[nodiscard]] virtual Status replace(const std::string& path, std::span<const std::byte> bytes) = 0;
   // The directory and those above it that are missing; durable.
   [[nodiscard]] virtual Status make_directories(const std::string& path) = 0;
-  // Within one file system; an existing `to` is an error. Durable.
+  // Within one file system; an existing `to` is an error (EEXIST). Durable, as far as names go: contents are not synced.
   [[nodiscard]] virtual Status rename(const std::string& from, const std::string& to) = 0;
   // A file, or an empty directory. Durable.
   [[nodiscard]] virtual Status remove(const std::string& path) = 0;
+  // Durable with the file's next sync.
   [[nodiscard]] virtual Status set_modified(const std::string& path, std::int64_t modified_ms) = 0;
   // An exclusive lock on byte [0, 1) of the file, which is made if it is not there: an open-file-description lock, which
   // conflicts with Java's FileChannel.tryLock and with a second one of this process. Error wrong_use: somebody holds it;

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "libstore/io/posix_file.h"
 #include "libstore/io/read_file_system.h"
 
 namespace rmq::io {
@@ -56,10 +57,9 @@ std::atomic<std::uint64_t> next_owner{1};
 
 class PosixReadFile final : public ReadFile {
  public:
-  PosixReadFile(int descriptor, std::int64_t size, std::string path)
-      : descriptor_(descriptor), size_(size), path_(std::move(path)) {}
+  PosixReadFile(posix::OpenFile file, std::string path)
+      : descriptor_(std::move(file.descriptor)), size_(file.size), path_(std::move(path)) {}
   ~PosixReadFile() override {
-    ::close(descriptor_);
     if (direct_ >= 0) ::close(direct_);
   }
   PosixReadFile(const PosixReadFile&) = delete;
@@ -81,28 +81,16 @@ class PosixReadFile final : public ReadFile {
   std::int64_t size() const override { return size_; }
 
   std::int64_t next_data(std::int64_t position) const override {
-    const off_t at = ::lseek(descriptor_, static_cast<off_t>(position), SEEK_DATA);
-    if (at >= 0) return at;
-    return errno == ENXIO ? size_ : position;
+    return posix::next_data(descriptor_.number(), position, size_);
   }
 
   std::int64_t next_hole(std::int64_t position) const override {
-    const off_t at = ::lseek(descriptor_, static_cast<off_t>(position), SEEK_HOLE);
-    return at >= 0 ? std::min<std::int64_t>(at, size_) : size_;
+    return posix::next_hole(descriptor_.number(), position, size_);
   }
 
  private:
   Result<std::size_t> read_cached(std::int64_t position, std::span<std::byte> out) const {
-    std::size_t done = 0;
-    while (done < out.size()) {
-      const ssize_t got = ::pread(descriptor_, out.data() + done, out.size() - done,
-                                  static_cast<off_t>(position + static_cast<std::int64_t>(done)));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return os_error(errno, "reading " + path_ + " at " + std::to_string(position));
-      if (got == 0) break;
-      done += static_cast<std::size_t>(got);
-    }
-    return done;
+    return posix::read_bytes(descriptor_.number(), path_, position, out);
   }
 
   // Copies what this thread's direct block holds at `position`; false where the page cache has to serve.
@@ -144,7 +132,7 @@ class PosixReadFile final : public ReadFile {
 
   // Also where the kernel cannot tell, and where pages are dirty.
   [[nodiscard]] bool mostly_cached(std::int64_t position, std::int64_t length) const {
-    const CacheState state = cache_state(descriptor_, position, length);
+    const CacheState state = cache_state(descriptor_.number(), position, length);
     const auto pages = static_cast<std::uint64_t>(length / kDirectAlignment);
     return !state.known || state.dirty_pages > 0 || state.cached_pages > pages / 8;
   }
@@ -163,7 +151,7 @@ class PosixReadFile final : public ReadFile {
   static constexpr int kNotTried = -1;
   static constexpr int kImpossible = -2;
 
-  int descriptor_;
+  posix::Descriptor descriptor_;
   std::int64_t size_;
   std::string path_;
   std::uint64_t owner_ = next_owner++;
@@ -184,17 +172,8 @@ DirectoryEntry entry_of(std::string name, const struct stat& status) {
 class PosixReadFileSystem final : public ReadFileSystem {
  public:
   Result<std::unique_ptr<ReadFile>> open(const std::string& path) const override {
-    // O_NONBLOCK: a FIFO left in a store must not make the open wait; O_NOATIME is the owner's right only.
-    constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    int descriptor = ::open(path.c_str(), kFlags | O_NOATIME);
-    if (descriptor < 0 && errno == EPERM) descriptor = ::open(path.c_str(), kFlags);
-    if (descriptor < 0) return os_error(errno, "opening " + path);
-    struct stat status {};
-    if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-      ::close(descriptor);
-      return wrong_use(path + " is not a regular file");
-    }
-    return std::make_unique<PosixReadFile>(descriptor, status.st_size, path);
+    RMQ_TRY(file, posix::open_regular(path, O_RDONLY));
+    return std::make_unique<PosixReadFile>(std::move(file), path);
   }
 
   Result<std::vector<DirectoryEntry>> list(const std::string& directory) const override {

@@ -1,0 +1,482 @@
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+
+#include "libstore/io/file_system.h"
+#include "libstore/io/posix_file.h"
+
+namespace rmq::io {
+namespace posix {
+namespace {
+
+constexpr mode_t kFileMode = 0666;  // less the umask, as Java makes its files
+constexpr mode_t kDirectoryMode = 0777;
+
+std::string without_trailing_slashes(const std::string& path) {
+  const auto last = path.find_last_not_of('/');
+  return last == std::string::npos ? path.substr(0, 1) : path.substr(0, last + 1);
+}
+
+std::string parent_of(const std::string& path) {
+  const std::string plain = without_trailing_slashes(path);
+  const auto slash = plain.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : without_trailing_slashes(plain.substr(0, slash));
+}
+
+std::string name_of(const std::string& path) {
+  const std::string plain = without_trailing_slashes(path);
+  return plain.substr(plain.find_last_of('/') + 1);
+}
+
+Status check_position(std::int64_t position, std::int64_t length, const std::string& path) {
+  if (position >= 0 && length >= 0 && position <= INT64_MAX - length) return {};
+  return wrong_use(path + " has no bytes at " + std::to_string(position) + ", length " +
+                   std::to_string(length));
+}
+
+// Writes by `write(data, size, position)` until all is written.
+template <class Write>
+Status write_all(const std::string& path, std::int64_t position, std::span<const std::byte> bytes,
+                 Write write) {
+  while (!bytes.empty()) {
+    const ssize_t done =
+        uninterrupted([&] { return write(bytes.data(), bytes.size(), static_cast<off_t>(position)); });
+    if (done < 0) return os_error(errno, "writing " + path + " at " + std::to_string(position));
+    if (done == 0) return os_error(EIO, "writing " + path + " at " + std::to_string(position));
+    bytes = bytes.subspan(static_cast<std::size_t>(done));
+    position += done;
+  }
+  return {};
+}
+
+Status write_bytes(int descriptor, const std::string& path, std::int64_t position,
+                   std::span<const std::byte> bytes) {
+  return write_all(path, position, bytes, [&](const void* data, std::size_t size, off_t at) {
+    return ::pwrite(descriptor, data, size, at);
+  });
+}
+
+Status sync_data(int descriptor, const std::string& path) {
+  if (uninterrupted([&] { return ::fdatasync(descriptor); }) != 0) return os_error(errno, "syncing " + path);
+  return {};
+}
+
+Status sync_all(int descriptor, const std::string& path) {
+  if (uninterrupted([&] { return ::fsync(descriptor); }) != 0) return os_error(errno, "syncing " + path);
+  return {};
+}
+
+// Makes the names in a directory durable.
+Status sync_directory(const std::string& directory) {
+  const Descriptor descriptor(
+      uninterrupted([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  if (!descriptor.open()) return os_error(errno, "opening the directory " + directory);
+  const Status synced = sync_all(descriptor.number(), directory);
+  // EINVAL: this file system has no sync for directories; it keeps names durable by itself, or never does.
+  if (!synced && synced.error().os_errno == EINVAL) return {};
+  return synced;
+}
+
+// Gives a new file its length, its blocks and its first bytes, and makes them durable.
+Status fill(int descriptor, const std::string& path, std::int64_t size, std::span<const std::byte> head) {
+  if (size > 0) {
+    int fault = EINTR;
+    while (fault == EINTR) fault = ::posix_fallocate(descriptor, 0, static_cast<off_t>(size));
+    if (fault != 0) return os_error(fault, "allocating " + std::to_string(size) + " bytes for " + path);
+  }
+  RMQ_CHECK(write_bytes(descriptor, path, 0, head));
+  return sync_all(descriptor, path);
+}
+
+// Moves a name; EEXIST where `to` has a file.
+Status rename_exclusively(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  int fault = errno;
+  if (fault == EINVAL ||
+      fault == ENOSYS) {  // this file system knows no flags; EINVAL is also a directory into itself
+    struct stat status{};
+    if (::lstat(to.c_str(), &status) == 0) {
+      fault = EEXIST;
+    } else {
+      fault = ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+    }
+  }
+  if (fault == 0) return {};
+  return os_error(fault, "renaming " + from + " to " + to);
+}
+
+}  // namespace
+
+Result<Descriptor> create_unnamed(const std::string& path, std::int64_t size,
+                                  std::span<const std::byte> head) {
+  const std::string directory = parent_of(path);
+  Descriptor descriptor(
+      uninterrupted([&] { return ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kFileMode); }));
+  if (!descriptor.open()) {
+    // EISDIR: a kernel or file system that never heard of O_TMPFILE.
+    return os_error(errno == EISDIR ? EOPNOTSUPP : errno, "creating " + path);
+  }
+  RMQ_CHECK(fill(descriptor.number(), path, size, head));
+  // Without a capability AT_EMPTY_PATH answers ENOENT; /proc does without, if it is mounted.
+  if (::linkat(descriptor.number(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return descriptor;
+  if (errno == EEXIST) return os_error(EEXIST, "creating " + path);
+  const std::string link = "/proc/self/fd/" + std::to_string(descriptor.number());
+  if (::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return descriptor;
+  const bool unsupported = errno == ENOENT || errno == EPERM || errno == EXDEV || errno == EINVAL;
+  return os_error(unsupported ? EOPNOTSUPP : errno, "creating " + path);
+}
+
+Result<Descriptor> create_aside(const std::string& path, std::int64_t size, std::span<const std::byte> head) {
+  const std::string directory = parent_of(path);
+  const std::string beside =
+      join_path(parent_of(directory), "." + name_of(directory) + "." + name_of(path) + ".new");
+  if (::unlink(beside.c_str()) != 0 && errno != ENOENT) return os_error(errno, "removing " + beside);
+  Descriptor descriptor(uninterrupted(
+      [&] { return ::open(beside.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode); }));
+  if (!descriptor.open()) return os_error(errno, "creating " + beside);
+  Status done = fill(descriptor.number(), beside, size, head);
+  if (done) done = rename_exclusively(beside, path);
+  if (done) return descriptor;
+  ::unlink(beside.c_str());
+  return std::move(done).error();
+}
+
+}  // namespace posix
+
+namespace {
+
+using posix::Descriptor;
+using posix::uninterrupted;
+
+std::int64_t page_size() {
+  static const std::int64_t size = ::sysconf(_SC_PAGESIZE);
+  return size;
+}
+
+class PosixWriteMap final : public WriteMap {
+ public:
+  // `lead`: bytes of the first page before the mapping's first byte.
+  PosixWriteMap(std::byte* pages, std::int64_t lead, std::int64_t length, std::string path)
+      : pages_(pages), lead_(lead), length_(length), path_(std::move(path)) {}
+  ~PosixWriteMap() override { ::munmap(pages_, static_cast<std::size_t>(lead_ + length_)); }
+  PosixWriteMap(const PosixWriteMap&) = delete;
+  PosixWriteMap& operator=(const PosixWriteMap&) = delete;
+
+  std::span<std::byte> bytes() override { return {pages_ + lead_, static_cast<std::size_t>(length_)}; }
+
+  Status sync(std::int64_t position, std::int64_t length) override {
+    if (position < 0 || length < 0 || position > length_ - length)
+      return wrong_use("syncing beyond the map of " + path_);
+    const auto pages = pages_of(position, length);
+    if (uninterrupted([&] { return ::msync(pages.data(), pages.size(), MS_SYNC); }) != 0) {
+      return os_error(errno, "syncing " + path_);
+    }
+    return {};
+  }
+
+  void populate(std::int64_t position, std::int64_t length) override {
+    position = std::clamp<std::int64_t>(position, 0, length_);
+    length = std::clamp<std::int64_t>(length, 0, length_ - position);
+    const auto pages = pages_of(position, length);
+    ::madvise(pages.data(), pages.size(), MADV_POPULATE_WRITE);
+  }
+
+ private:
+  [[nodiscard]] std::span<std::byte> pages_of(std::int64_t position, std::int64_t length) {
+    const std::int64_t from = (lead_ + position) / page_size() * page_size();
+    return {pages_ + from, static_cast<std::size_t>(lead_ + position + length - from)};
+  }
+
+  std::byte* pages_;
+  std::int64_t lead_;
+  std::int64_t length_;
+  std::string path_;
+};
+
+// Also what open() gives, which then has no right to write: it reads through the page cache only, so that
+// bytes written a moment ago are seen, whoever reads how much at once. (The reading side's scans past the
+// page cache keep a block.)
+class PosixFile final : public WriteFile {
+ public:
+  PosixFile(Descriptor descriptor, std::int64_t size, std::string path)
+      : descriptor_(std::move(descriptor)), size_(size), path_(std::move(path)) {}
+
+  Result<std::size_t> read_at(std::int64_t position, std::span<std::byte> out) const override {
+    return posix::read_bytes(descriptor_.number(), path_, position, out);
+  }
+  std::int64_t size() const override { return size_; }
+  std::int64_t next_data(std::int64_t position) const override {
+    return posix::next_data(descriptor_.number(), position, size_);
+  }
+  std::int64_t next_hole(std::int64_t position) const override {
+    return posix::next_hole(descriptor_.number(), position, size_);
+  }
+
+  Status write_at(std::int64_t position, std::span<const std::byte> bytes) override {
+    RMQ_CHECK(posix::check_position(position, std::ssize(bytes), path_));
+    return posix::write_bytes(descriptor_.number(), path_, position, bytes);
+  }
+
+  Status write_durable(std::int64_t position, std::span<const std::byte> bytes) override {
+    RMQ_CHECK(posix::check_position(position, std::ssize(bytes), path_));
+    Status written =
+        posix::write_all(path_, position, bytes, [&](const void* data, std::size_t size, off_t at) {
+          iovec piece{const_cast<void*>(data), size};
+          return ::pwritev2(descriptor_.number(), &piece, 1, at, RWF_DSYNC);
+        });
+    if (written) return written;
+    if (written.error().os_errno != EOPNOTSUPP && written.error().os_errno != ENOSYS) return written;
+    RMQ_CHECK(posix::write_bytes(descriptor_.number(), path_, position, bytes));
+    return posix::sync_data(descriptor_.number(), path_);
+  }
+
+  Status sync() override { return posix::sync_data(descriptor_.number(), path_); }
+
+  Result<std::unique_ptr<WriteMap>> map(std::int64_t position, std::int64_t length) override {
+    RMQ_CHECK(posix::check_position(position, length, path_));
+    struct stat status{};
+    if (::fstat(descriptor_.number(), &status) != 0) return os_error(errno, "mapping " + path_);
+    // What lies behind the end can be mapped, but the first store is a signal.
+    if (length == 0 || position + length > status.st_size)
+      return wrong_use("mapping beyond the end of " + path_);
+    const std::int64_t lead = position % page_size();
+    void* pages = ::mmap(nullptr, static_cast<std::size_t>(lead + length), PROT_READ | PROT_WRITE, MAP_SHARED,
+                         descriptor_.number(), static_cast<off_t>(position - lead));
+    if (pages == MAP_FAILED) return os_error(errno, "mapping " + path_);
+    return std::make_unique<PosixWriteMap>(static_cast<std::byte*>(pages), lead, length, path_);
+  }
+
+  bool removed() const override {
+    struct stat ours{};
+    struct stat named{};
+    if (::fstat(descriptor_.number(), &ours) != 0) return false;
+    if (ours.st_nlink == 0) return true;
+    if (::stat(path_.c_str(), &named) != 0) return errno == ENOENT || errno == ENOTDIR;
+    return named.st_dev != ours.st_dev || named.st_ino != ours.st_ino;
+  }
+
+ private:
+  Descriptor descriptor_;
+  std::int64_t size_;
+  std::string path_;
+};
+
+class PosixFileLock final : public FileLock {
+ public:
+  explicit PosixFileLock(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+
+ private:
+  Descriptor descriptor_;
+};
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<ReadFile>> open(const std::string& path) const override {
+    RMQ_TRY(file, posix::open_regular(path, O_RDONLY));
+    return std::make_unique<PosixFile>(std::move(file.descriptor), file.size, path);
+  }
+  Result<std::vector<DirectoryEntry>> list(const std::string& directory) const override {
+    return posix_read_file_system().list(directory);
+  }
+  Result<DirectoryEntry> stat(const std::string& path) const override {
+    return posix_read_file_system().stat(path);
+  }
+
+  Result<std::unique_ptr<WriteFile>> open_for_write(const std::string& path) override {
+    RMQ_TRY(file, posix::open_regular(path, O_RDWR));
+    return std::make_unique<PosixFile>(std::move(file.descriptor), file.size, path);
+  }
+
+  Result<std::unique_ptr<WriteFile>> create(const std::string& path, std::int64_t size,
+                                            std::span<const std::byte> head) override {
+    if (size < std::ssize(head)) return wrong_use(path + " is smaller than what it is to begin with");
+    struct stat status{};
+    // Asked before a gigabyte is allocated; what decides is the link.
+    if (::lstat(path.c_str(), &status) == 0) return os_error(EEXIST, "creating " + path);
+    auto made = posix::create_unnamed(path, size, head);
+    if (!made && made.error().os_errno == EOPNOTSUPP) {
+      const std::lock_guard lock(aside_mutex_);
+      made = posix::create_aside(path, size, head);
+    }
+    if (!made) return std::move(made).error();
+    auto file = std::make_unique<PosixFile>(std::move(*made), size, path);
+    if (Status synced = posix::sync_directory(posix::parent_of(path)); !synced) {
+      ::unlink(path.c_str());
+      return std::move(synced).error();
+    }
+    return file;
+  }
+
+  Status replace(const std::string& path, std::span<const std::byte> bytes) override {
+    RMQ_TRY(target, behind_links(path));
+    struct stat old{};
+    const bool exists = ::stat(target.c_str(), &old) == 0;
+    RMQ_TRY(aside, open_aside(target));
+    Status done = exists ? like(aside.descriptor.number(), old, target) : Status{};
+    if (done) done = posix::write_bytes(aside.descriptor.number(), aside.path, 0, bytes);
+    if (done) done = posix::sync_all(aside.descriptor.number(), aside.path);
+    if (done && ::rename(aside.path.c_str(), target.c_str()) != 0)
+      done = os_error(errno, "replacing " + target);
+    if (!done) {
+      ::unlink(aside.path.c_str());
+      return done;
+    }
+    return posix::sync_directory(posix::parent_of(target));
+  }
+
+  Status make_directories(const std::string& path) override {
+    const std::string plain = posix::without_trailing_slashes(path);
+    struct stat status{};
+    if (::stat(plain.c_str(), &status) == 0) {
+      if (!S_ISDIR(status.st_mode)) return os_error(ENOTDIR, "creating the directory " + plain);
+      // Perhaps a process was killed between making it and syncing its name. Where we may not look, it was
+      // not ours.
+      const Status synced = posix::sync_directory(posix::parent_of(plain));
+      return !synced && synced.error().code == ErrorCode::permission_denied ? Status{} : synced;
+    }
+    if (errno != ENOENT) return os_error(errno, "creating the directory " + plain);
+    const std::string parent = posix::parent_of(plain);
+    if (parent == plain) return os_error(ENOENT, "creating the directory " + plain);
+    RMQ_CHECK(make_directories(parent));
+    if (::mkdir(plain.c_str(), posix::kDirectoryMode) != 0) {
+      const int fault = errno;  // EEXIST: somebody else was faster, or a link leads nowhere
+      if (fault != EEXIST || ::stat(plain.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+        return os_error(fault, "creating the directory " + plain);
+      }
+    }
+    return posix::sync_directory(parent);
+  }
+
+  Status rename(const std::string& from, const std::string& to) override {
+    RMQ_CHECK(posix::rename_exclusively(from, to));
+    const std::string from_directory = posix::parent_of(from);
+    const std::string to_directory = posix::parent_of(to);
+    RMQ_CHECK(posix::sync_directory(to_directory));
+    return from_directory == to_directory ? Status{} : posix::sync_directory(from_directory);
+  }
+
+  Status remove(const std::string& path) override {
+    if (::unlink(path.c_str()) != 0) {
+      const int fault = errno;
+      if (fault != EISDIR && fault != EPERM) return os_error(fault, "removing " + path);
+      if (::rmdir(path.c_str()) != 0) return os_error(errno == ENOTDIR ? fault : errno, "removing " + path);
+    }
+    return posix::sync_directory(posix::parent_of(path));
+  }
+
+  Status set_modified(const std::string& path, std::int64_t modified_ms) override {
+    timespec times[2] = {};
+    times[0].tv_nsec = UTIME_OMIT;
+    times[1].tv_sec = modified_ms / 1000 - (modified_ms % 1000 < 0 ? 1 : 0);
+    times[1].tv_nsec = (modified_ms % 1000 + 1000) % 1000 * 1'000'000;
+    if (::utimensat(AT_FDCWD, path.c_str(), times, 0) != 0)
+      return os_error(errno, "setting the time of " + path);
+    return {};
+  }
+
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
+    Descriptor descriptor(uninterrupted([&] {
+      return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, posix::kFileMode);
+    }));
+    if (!descriptor.open()) return os_error(errno, "opening " + path);
+    struct flock range = first_byte();
+    if (uninterrupted([&] { return ::fcntl(descriptor.number(), F_OFD_SETLK, &range); }) == 0) {
+      return std::make_unique<PosixFileLock>(std::move(descriptor));
+    }
+    if (errno != EAGAIN && errno != EACCES) return os_error(errno, "locking " + path);
+    struct flock holder = first_byte();
+    const bool told = ::fcntl(descriptor.number(), F_OFD_GETLK, &holder) == 0 && holder.l_type != F_UNLCK;
+    // A lock of an open file description, such as ours, belongs to no process: the kernel says -1.
+    return wrong_use(
+        path + " is locked by " +
+        (told && holder.l_pid > 0 ? "process " + std::to_string(holder.l_pid) : "another owner"));
+  }
+
+  Result<Space> space(const std::string& directory) const override {
+    struct statvfs status{};
+    if (uninterrupted([&] { return ::statvfs(directory.c_str(), &status); }) != 0) {
+      return os_error(errno, "asking for the space of " + directory);
+    }
+    const auto bytes = [&](fsblkcnt_t blocks) {
+      return static_cast<std::int64_t>(std::min<fsblkcnt_t>(blocks, INT64_MAX / status.f_frsize) *
+                                       status.f_frsize);
+    };
+    return Space{bytes(status.f_blocks), bytes(status.f_bavail)};
+  }
+
+ private:
+  struct Aside {
+    Descriptor descriptor;
+    std::string path;
+  };
+
+  static struct flock first_byte() {
+    struct flock range{};
+    range.l_type = F_WRLCK;
+    range.l_whence = SEEK_SET;
+    range.l_start = 0;
+    range.l_len = 1;
+    return range;
+  }
+
+  // Where a symbolic link to a file leads: the file is replaced, not the link.
+  static Result<std::string> behind_links(const std::string& path) {
+    struct stat status{};
+    if (::lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return path;
+    char* resolved = ::realpath(path.c_str(), nullptr);
+    if (resolved == nullptr) return os_error(errno, "following " + path);
+    std::string target = resolved;
+    std::free(resolved);
+    return target;
+  }
+
+  // A new file under a hidden name of its own in the same directory.
+  Result<Aside> open_aside(const std::string& target) {
+    const std::string stem = join_path(posix::parent_of(target),
+                                       "." + posix::name_of(target) + "." + std::to_string(::getpid()) + ".");
+    for (;;) {
+      const std::string path = stem + std::to_string(next_aside_++) + ".new";
+      Descriptor descriptor(uninterrupted(
+          [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, posix::kFileMode); }));
+      if (descriptor.open()) return Aside{std::move(descriptor), path};
+      if (errno != EEXIST) return os_error(errno, "creating " + path);
+    }
+  }
+
+  // Mode and owner of the file that goes. Who may not give a file away keeps the new one as its own.
+  static Status like(int descriptor, const struct stat& old, const std::string& path) {
+    struct stat made{};
+    if (::fstat(descriptor, &made) != 0) return os_error(errno, "replacing " + path);
+    if (made.st_uid != old.st_uid || made.st_gid != old.st_gid) {
+      if (::fchown(descriptor, old.st_uid, old.st_gid) != 0 && errno != EPERM) {
+        return os_error(errno, "giving the new " + path + " its owner");
+      }
+    }
+    if (::fchmod(descriptor, old.st_mode & 07777) != 0)
+      return os_error(errno, "giving the new " + path + " its mode");
+    return {};
+  }
+
+  std::mutex aside_mutex_;  // posix::create_aside
+  std::atomic<std::uint64_t> next_aside_{0};
+};
+
+}  // namespace
+
+FileSystem& posix_file_system() {
+  static PosixFileSystem instance;
+  return instance;
+}
+
+}  // namespace rmq::io
