@@ -1,0 +1,358 @@
+#include "libstore/engine/commit_log.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "libstore/engine/anonymous_memory.h"
+#include "libstore/format/commit_log_record.h"
+#include "libstore/format/mapped_file_name.h"
+
+namespace rmq::engine {
+namespace {
+
+constexpr std::int64_t kPage = 4096;
+constexpr std::int64_t kLargestWrite = 1 << 20;      // of one durable write
+constexpr std::int64_t kPopulateAhead = 64 << 20;    // pages taken in before the appenders come
+constexpr std::int64_t kPopulateStep = 8 << 20;
+constexpr std::int64_t kReleaseStep = 8 << 20;       // memory is given back in such pieces
+
+std::int64_t page_floor(std::int64_t at) { return at / kPage * kPage; }
+
+}  // namespace
+
+// A file that is being appended to. Async flush: its bytes are a shared map. Sync flush: they are private memory, and
+// only flush() writes the file, so that no page is ever dirty but by it.
+struct CommitLog::Tail {
+  std::int64_t start = 0;
+  std::string path;
+  std::shared_ptr<io::WriteFile> file;
+  std::unique_ptr<io::WriteMap> map;
+  std::optional<AnonymousMemory> memory;
+  std::span<std::byte> bytes;
+  std::int64_t populated = 0;  // by prepare()
+  std::int64_t released = 0;   // by forget_before()
+
+  [[nodiscard]] std::int64_t end() const { return start + static_cast<std::int64_t>(bytes.size()); }
+  [[nodiscard]] std::span<std::byte> at(std::int64_t offset, std::int64_t size) const {
+    return bytes.subspan(static_cast<std::size_t>(offset - start), static_cast<std::size_t>(size));
+  }
+
+  [[nodiscard]] static Result<std::shared_ptr<Tail>> over(std::shared_ptr<io::WriteFile> file, std::int64_t start,
+                                                          std::string path, FlushDiskType flush) {
+    auto tail = std::make_shared<Tail>();
+    tail->start = start;
+    tail->path = std::move(path);
+    tail->file = std::move(file);
+    if (flush == FlushDiskType::async_flush) {
+      RMQ_TRY(map, tail->file->map(0, tail->file->size()));
+      tail->map = std::move(map);
+      tail->bytes = tail->map->bytes();
+    } else {
+      RMQ_TRY(memory, AnonymousMemory::reserve(static_cast<std::size_t>(tail->file->size())));
+      tail->memory = std::move(memory);
+      tail->bytes = tail->memory->bytes();
+    }
+    return tail;
+  }
+};
+
+Result<std::unique_ptr<CommitLog>> CommitLog::open(io::FileSystem& files, CommitLogOptions options,
+                                                   std::vector<CommitLogFile> existing, std::int64_t end) {
+  std::unique_ptr<CommitLog> log(new CommitLog(files, std::move(options)));
+  RMQ_CHECK(log->adopt(std::move(existing), end));
+  return log;
+}
+
+CommitLog::~CommitLog() = default;
+
+Status CommitLog::adopt(std::vector<CommitLogFile> existing, std::int64_t end) {
+  begin_ = existing.empty() ? end : existing.front().start;
+  reserved_ = written_ = durable_ = end;
+  for (CommitLogFile& file : existing) known_[file.start].path = std::move(file.path);
+  const auto behind = known_.upper_bound(end);
+  if (behind == known_.begin()) return {};
+  const auto& [start, known] = *std::prev(behind);
+  if (end >= start + options_.file_size) return {};  // exactly at the end of the last file
+  RMQ_TRY(file, files_.open_for_write(known.path));
+  RMQ_TRY(tail, Tail::over(std::move(file), start, known.path, options_.flush));
+  if (tail->memory) {
+    const std::int64_t page = page_floor(end - start);
+    RMQ_TRY(got, tail->file->read_at(page, tail->at(start + page, end - start - page)));
+    if (static_cast<std::int64_t>(got) < end - start - page) return wrong_use(known.path + " is shorter than the log");
+    tail->released = page;
+  }
+  tail->populated = end - start;
+  tail_ = tail;
+  unflushed_.push_back(tail);
+  return {};
+}
+
+std::string CommitLog::path_of(std::int64_t start) const {
+  const auto turn = static_cast<std::size_t>(start / options_.file_size) % options_.directories.size();
+  return io::join_path(options_.directories[turn], format::mapped_file_name(start));
+}
+
+Result<std::shared_ptr<CommitLog::Tail>> CommitLog::make_file(std::int64_t start) {
+  const std::string path = path_of(start);
+  const std::shared_lock lock(known_mutex_);
+  // An empty file that was made ahead before the store was opened.
+  if (const auto known = known_.find(start); known != known_.end()) {
+    RMQ_TRY(file, files_.open_for_write(known->second.path));
+    return Tail::over(std::move(file), start, known->second.path, options_.flush);
+  }
+  RMQ_TRY(file, files_.create(path, options_.file_size, {}));
+  return Tail::over(std::move(file), start, path, options_.flush);
+}
+
+std::shared_ptr<CommitLog::Tail> CommitLog::tail() const {
+  const std::lock_guard lock(tails_mutex_);
+  return tail_;
+}
+
+std::int64_t CommitLog::room() const {
+  const auto at_hand = tail();
+  return at_hand ? at_hand->end() - reserved() - format::kBlankSize : 0;
+}
+
+// Ends the file at hand and begins the next one.
+Status CommitLog::roll() {
+  const std::shared_ptr<Tail> last = tail();
+  const std::int64_t start = last ? last->end() : reserved();
+  std::shared_ptr<Tail> next;
+  {
+    const std::lock_guard making(making_mutex_);
+    if (!next_) {
+      RMQ_TRY(made, make_file(start));
+      next_ = std::move(made);
+    }
+    next = std::move(next_);
+  }
+  if (last) {
+    const std::int64_t from = reserved();
+    const std::int64_t left = last->end() - from;
+    if (left >= format::kBlankSize) {
+      const auto blank = format::encode_blank(static_cast<std::int32_t>(left));
+      std::ranges::copy(blank, last->at(from, format::kBlankSize).begin());
+    }
+    Extent ending;
+    ending.ticket = take_off(last->end());
+    complete(ending);
+  }
+  {
+    const std::unique_lock lock(known_mutex_);
+    known_[start].path = next->path;
+  }
+  const std::lock_guard lock(tails_mutex_);
+  tail_ = next;
+  unflushed_.push_back(std::move(next));
+  return {};
+}
+
+Result<CommitLog::Extent> CommitLog::reserve(std::int64_t size) {
+  if (failed_.load(std::memory_order_acquire)) return *failure();
+  if (size > options_.file_size - format::kBlankSize) return wrong_use("larger than a commit log file");
+  auto at_hand = tail();
+  if (!at_hand || reserved() + size + format::kBlankSize > at_hand->end()) {
+    RMQ_CHECK(roll());
+    at_hand = tail();
+  }
+  Extent extent;
+  extent.offset = reserved();
+  extent.bytes = at_hand->at(extent.offset, size);
+  extent.ticket = take_off(extent.offset + size);
+  extent.owner = std::move(at_hand);
+  return extent;
+}
+
+std::uint64_t CommitLog::take_off(std::int64_t end) {
+  reserved_.store(end, std::memory_order_release);
+  const std::lock_guard lock(flights_mutex_);
+  flights_.push_back({end, false});
+  return first_ticket_ + flights_.size() - 1;
+}
+
+void CommitLog::complete(const Extent& extent) {
+  const std::lock_guard lock(flights_mutex_);
+  flights_[extent.ticket - first_ticket_].done = true;
+  while (!flights_.empty() && flights_.front().done) {
+    written_.store(flights_.front().end, std::memory_order_release);
+    flights_.pop_front();
+    ++first_ticket_;
+  }
+  written_.notify_all();
+}
+
+void CommitLog::wait_written(std::int64_t offset) const {
+  for (std::int64_t now = written(); now < offset; now = written()) written_.wait(now, std::memory_order_acquire);
+}
+
+Result<std::size_t> CommitLog::read(std::int64_t offset, std::span<std::byte> out) const {
+  const std::int64_t limit = options_.flush == FlushDiskType::sync_flush ? durable() : written();
+  if (offset < begin() || offset >= limit) return std::size_t{0};
+  std::shared_ptr<io::ReadFile> reader;
+  std::int64_t start = 0;
+  {
+    std::shared_lock lock(known_mutex_);
+    const auto behind = known_.upper_bound(offset);
+    if (behind == known_.begin()) return std::size_t{0};
+    const auto& [file_start, known] = *std::prev(behind);
+    start = file_start;
+    reader = known.reader;
+    if (!reader) {
+      const std::string path = known.path;
+      lock.unlock();
+      RMQ_TRY(opened, files_.open(path));
+      reader = std::move(opened);
+      const std::unique_lock writing(known_mutex_);
+      if (const auto still = known_.find(start); still != known_.end()) still->second.reader = reader;
+    }
+  }
+  const std::int64_t end = std::min(limit, start + options_.file_size);
+  const auto wanted = static_cast<std::size_t>(std::clamp<std::int64_t>(end - offset, 0, std::ssize(out)));
+  return reader->read_at(offset - start, out.first(wanted));
+}
+
+CommitLog::View CommitLog::view(std::int64_t offset, std::int64_t limit) const {
+  const std::lock_guard lock(tails_mutex_);
+  for (const auto& tail : unflushed_) {
+    if (offset < tail->start || offset >= tail->end() || offset < tail->start + tail->released) continue;
+    return {tail->at(offset, std::min(limit, tail->end()) - offset), tail};
+  }
+  return {};
+}
+
+Status CommitLog::flush() { return flush_to(written()); }
+
+Status CommitLog::flush_to(std::int64_t offset) {
+  if (durable() >= offset) return {};
+  const std::lock_guard lock(flush_mutex_);
+  if (durable() >= offset) return {};
+  if (failed_.load(std::memory_order_acquire)) return *failure();
+  const std::int64_t to = written();  // whoever waited for the lock is served with this one
+  const Status done =
+      options_.flush == FlushDiskType::sync_flush ? write_pages(durable(), to) : sync_files(to);
+  if (!done) {
+    fail(done.error());
+    return done;
+  }
+  durable_.store(to, std::memory_order_release);
+  const std::lock_guard tails(tails_mutex_);
+  while (!unflushed_.empty() && unflushed_.front() != tail_ && unflushed_.front()->end() <= to) unflushed_.pop_front();
+  return {};
+}
+
+// Async flush: the pages are dirty in the page cache already.
+Status CommitLog::sync_files(std::int64_t to) {
+  std::vector<std::shared_ptr<Tail>> dirty;
+  {
+    const std::lock_guard lock(tails_mutex_);
+    for (const auto& tail : unflushed_) {
+      if (tail->start < to && tail->end() > durable()) dirty.push_back(tail);
+    }
+  }
+  for (const auto& tail : dirty) {
+    if (tail->file->removed()) return os_error(ENOENT, tail->path + " was removed while it was written to");
+    RMQ_CHECK(tail->file->sync());
+  }
+  return {};
+}
+
+// Sync flush: whole pages from private memory, so that none needs to be read first. The last one may still be written to
+// by appenders, behind `to`: it is copied up to there.
+Status CommitLog::write_pages(std::int64_t from, std::int64_t to) {
+  std::vector<std::shared_ptr<Tail>> dirty;
+  {
+    const std::lock_guard lock(tails_mutex_);
+    for (const auto& tail : unflushed_) {
+      if (tail->start < to && tail->end() > from) dirty.push_back(tail);
+    }
+  }
+  for (const auto& tail : dirty) {
+    if (tail->file->removed()) return os_error(ENOENT, tail->path + " was removed while it was written to");
+    const std::int64_t end = std::min(to, tail->end()) - tail->start;
+    std::int64_t at = page_floor(std::max<std::int64_t>(from - tail->start, 0));
+    while (at < page_floor(end)) {
+      const std::int64_t piece = std::min(kLargestWrite, page_floor(end) - at);
+      RMQ_CHECK(tail->file->write_durable(at, tail->at(tail->start + at, piece)));
+      at += piece;
+    }
+    if (at < end) {
+      last_page_.assign(static_cast<std::size_t>(std::min(kPage, std::ssize(tail->bytes) - at)), std::byte{0});
+      std::ranges::copy(tail->at(tail->start + at, end - at), last_page_.begin());
+      RMQ_CHECK(tail->file->write_durable(at, last_page_));
+    }
+  }
+  return {};
+}
+
+void CommitLog::forget_before(std::int64_t offset) {
+  const std::lock_guard lock(tails_mutex_);
+  for (const auto& tail : unflushed_) {
+    const std::int64_t whole = page_floor(std::min({offset, durable(), tail->end()}) - tail->start);
+    if (!tail->memory || whole - tail->released < kReleaseStep) continue;
+    tail->memory->release(static_cast<std::size_t>(tail->released), static_cast<std::size_t>(whole - tail->released));
+    tail->released = whole;
+  }
+}
+
+bool CommitLog::prepare() {
+  const auto at_hand = tail();
+  if (!at_hand || failed_.load(std::memory_order_acquire)) return false;
+  if (populate(*at_hand, reserved() - at_hand->start)) return true;
+  const std::lock_guard making(making_mutex_);
+  if (next_) return next_->start == at_hand->end() && populate(*next_, 0);
+  if (tail() != at_hand) return true;
+  auto made = make_file(at_hand->end());
+  if (!made) return false;  // whoever needs it will try again, and tell
+  next_ = std::move(*made);
+  return true;
+}
+
+bool CommitLog::populate(Tail& tail, std::int64_t used) {
+  const std::int64_t size = std::ssize(tail.bytes);
+  tail.populated = std::max(tail.populated, page_floor(used));
+  if (!tail.map || tail.populated >= std::min(used + kPopulateAhead, size)) return false;
+  const std::int64_t piece = std::min(kPopulateStep, size - tail.populated);
+  tail.map->populate(tail.populated, piece);
+  tail.populated += piece;
+  return true;
+}
+
+Result<int> CommitLog::remove_before(std::int64_t offset) {
+  int removed = 0;
+  while (true) {
+    std::string path;
+    std::int64_t start = 0;
+    {
+      const std::unique_lock lock(known_mutex_);
+      if (known_.size() < 2) return removed;
+      start = known_.begin()->first;
+      if (start + options_.file_size > std::min(offset, durable())) return removed;
+      path = known_.begin()->second.path;
+      known_.erase(known_.begin());
+      begin_.store(known_.begin()->first, std::memory_order_release);
+    }
+    RMQ_CHECK(files_.remove(path));
+    ++removed;
+  }
+}
+
+std::vector<CommitLogFile> CommitLog::list() const {
+  const std::shared_lock lock(known_mutex_);
+  std::vector<CommitLogFile> all;
+  for (const auto& [start, known] : known_) all.push_back({start, known.path});
+  return all;
+}
+
+std::optional<Error> CommitLog::failure() const {
+  const std::lock_guard lock(failure_mutex_);
+  return failure_;
+}
+
+void CommitLog::fail(const Error& error) {
+  const std::lock_guard lock(failure_mutex_);
+  if (!failure_) failure_ = error;
+  failed_.store(true, std::memory_order_release);
+}
+
+}  // namespace rmq::engine

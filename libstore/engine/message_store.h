@@ -1,0 +1,178 @@
+// A RocketMQ store to write to and read from: the front door of the engine. RocketMQ: DefaultMessageStore.
+//
+//   auto store = MessageStore::open(io::posix_file_system(), options);
+//   const PutResult put = (*store)->put(message);
+//   const GetResult got = (*store)->get("Orders", 0, put.queue_offset, {.max_messages = 32});
+//   (*store)->close();
+//
+// Threads: every function from any thread, but open and close. A message that put() acknowledged can be got at once, by
+// any thread. What an acknowledgement promises is said at FlushDiskType.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "libstore/base/status.h"
+#include "libstore/derive/dispatch_request.h"
+#include "libstore/derive/queue_writer.h"
+#include "libstore/engine/clock.h"
+#include "libstore/engine/commit_log.h"
+#include "libstore/engine/status.h"
+#include "libstore/format/commit_log_record.h"
+#include "libstore/format/store_checkpoint.h"
+#include "libstore/format/tags_code.h"
+#include "libstore/io/file_system.h"
+#include "libstore/recovery/plan.h"
+#include "libstore/scan/store_config.h"
+#include "libstore/scan/store_survey.h"
+
+namespace rmq::engine {
+
+struct StoreOptions {
+  // Where the parts lie. File sizes given here hold for a new store; an existing store's own sizes win.
+  scan::StoreConfig config;
+  FlushDiskType flush = FlushDiskType::async_flush;
+  recovery::Depth check = recovery::Depth::tail;  // of recovery, when the store is opened
+  std::int32_t max_message_size = 4 << 20;        // maxMessageSize: of the body; 64 KiB more for all of the record
+  std::int64_t flush_interval_ms = 500;           // flushIntervalCommitLog, async flush
+  std::int64_t queue_flush_interval_ms = 1000;    // flushIntervalConsumeQueue
+  // Without threads of its own, for tests that decide what happens when: work() does a round of everything.
+  bool background = true;
+  std::size_t jobs = 2;  // threads of recovery
+  const Clock* clock = &system_clock();
+};
+
+struct GetOptions {
+  std::int32_t max_messages = 32;
+  std::int64_t max_bytes = 4 << 20;  // one message is always given
+  // Asked with the tags code of the queue's unit; empty takes all.
+  std::function<bool(std::int64_t tags_code)> wants;
+};
+
+// What opening found and did.
+struct OpenReport {
+  recovery::Plan plan;
+  std::int64_t dispatched_again = 0;  // records whose units or index entries were looked at once more
+  std::int64_t clamped_queues = 0;
+  double seconds = 0;
+};
+
+class MessageStore {
+ public:
+  // Takes the store's lock, recovers, leaves an abort file. A store that needs more than steps that cannot lose anything
+  // is refused with wrong_use, and the context says what is wrong and what mends it. A directory that does not exist is
+  // made.
+  [[nodiscard]] static Result<std::unique_ptr<MessageStore>> open(io::FileSystem& files, StoreOptions options);
+  ~MessageStore();  // without close() the store is left as after a kill
+  MessageStore(const MessageStore&) = delete;
+  MessageStore& operator=(const MessageStore&) = delete;
+
+  // Queue offset, log offset, store time, CRC and record version are the store's to give; everything else is taken from
+  // the message as it is. With sync flush back when it is on disk.
+  [[nodiscard]] PutResult put(const format::MessageView& message);
+  // In order and without others between them, as long as they fit into one commit log file. `results` is as long.
+  void put(std::span<const format::MessageView> messages, std::span<PutResult> results);
+
+  // Fails only where the disk does.
+  [[nodiscard]] Result<GetResult> get(std::string_view topic, std::int32_t queue_id, std::int64_t queue_offset,
+                                      const GetOptions& options = {});
+  // The record that begins at `log_offset`; empty where none does.
+  [[nodiscard]] Result<std::vector<std::byte>> look_up(std::int64_t log_offset) const;
+  [[nodiscard]] std::optional<std::int64_t> min_offset(std::string_view topic, std::int32_t queue_id) const;
+  [[nodiscard]] std::optional<std::int64_t> max_offset(std::string_view topic, std::int32_t queue_id) const;
+
+  // Everything that was acknowledged is on disk: log, queues, index, checkpoint.
+  [[nodiscard]] Status flush();
+  // Finishes what is under way, flushes, and removes the abort file: the next start has nothing to recover.
+  [[nodiscard]] Status close();
+
+  // One round of what the threads of a store with `background` do.
+  [[nodiscard]] Status work();
+
+  [[nodiscard]] const OpenReport& report() const { return report_; }
+  [[nodiscard]] const CommitLog& log() const { return *log_; }
+
+ private:
+  struct QueueKey {
+    std::string topic;
+    std::int32_t queue_id = 0;
+  };
+  struct QueueKeyView {
+    std::string_view topic;
+    std::int32_t queue_id = 0;
+  };
+  struct QueueKeyHash {
+    using is_transparent = void;
+    std::size_t operator()(const QueueKeyView& key) const;
+    std::size_t operator()(const QueueKey& key) const { return (*this)(QueueKeyView{key.topic, key.queue_id}); }
+  };
+  struct QueueKeyEqual {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return a.queue_id == b.queue_id && std::string_view(a.topic) == std::string_view(b.topic);
+    }
+  };
+
+  MessageStore(io::FileSystem& files, StoreOptions options);
+  [[nodiscard]] Status start();
+  [[nodiscard]] Result<scan::StoreSurvey> survey();
+  [[nodiscard]] Status recover(const scan::StoreSurvey& survey);
+  [[nodiscard]] Status open_log(const scan::StoreSurvey& survey);
+  [[nodiscard]] Status open_queues(const scan::StoreSurvey& survey);
+  [[nodiscard]] Status open_checkpoint();
+  // What was put by now is dispatched when this returns; the caller holds no lock.
+  [[nodiscard]] Status catch_up();
+  [[nodiscard]] Status dispatch_locked(std::int64_t to);
+  [[nodiscard]] Result<std::int64_t> dispatch_block(std::int64_t from, std::int64_t to);
+  [[nodiscard]] Status flush_log();
+  [[nodiscard]] Status flush_derived();
+  [[nodiscard]] Status save_checkpoint();
+  [[nodiscard]] std::int64_t& next_offset(std::string_view topic, std::int32_t queue_id);
+  [[nodiscard]] std::int64_t visible() const;
+  void run_preparer();
+  void run_flusher();
+  [[nodiscard]] bool wait_for_work(std::int64_t milliseconds);
+
+  io::FileSystem& files_;
+  StoreOptions options_;
+  std::string root_;
+  OpenReport report_;
+  std::unique_ptr<io::FileLock> lock_;
+  std::unique_ptr<CommitLog> log_;
+  derive::DispatchRules rules_;
+  std::unique_ptr<derive::QueueWriter> queues_;
+  std::mutex checkpoint_mutex_;
+  std::unique_ptr<io::WriteFile> checkpoint_file_;
+  format::StoreCheckpoint checkpoint_;
+
+  std::mutex append_mutex_;  // reservations, queue offsets, store time
+  std::unordered_map<QueueKey, std::int64_t, QueueKeyHash, QueueKeyEqual> next_offsets_;
+  std::int64_t last_store_timestamp_ = 0;
+  std::atomic<bool> closed_{false};
+
+  mutable std::mutex dispatch_mutex_;
+  std::atomic<std::int64_t> dispatched_{0};
+  std::atomic<std::int64_t> dispatched_timestamp_{0};
+  std::vector<std::byte> read_buffer_;
+  std::vector<derive::DispatchRequest> requests_;
+
+  std::mutex work_mutex_;
+  std::condition_variable work_wanted_;
+  bool stopping_ = false;
+  std::thread preparer_;
+  std::thread flusher_;
+};
+
+}  // namespace rmq::engine
