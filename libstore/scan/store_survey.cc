@@ -41,7 +41,7 @@ class Surveyor {
     if (!root) return std::move(root).error();
     if (root->kind == EntryKind::file) return single_file(*root);
     if (root->kind != EntryKind::directory) return wrong_use(survey_.root + " is neither a directory nor a file");
-    RMQ_TRY(entries, files_.list(survey_.root));
+    RMQ_TRY(entries, list(survey_.root));
     if (entries.empty()) {
       return wrong_use(survey_.root + " is empty: a store root holds commitlog/, consumequeue/, index/, config/");
     }
@@ -124,9 +124,27 @@ class Surveyor {
     }
   }
 
+  // Fails for an entry of a directory that may be listed and not entered: what it is nobody can tell.
+  [[nodiscard]] Result<void> may_be_asked(const std::string& directory, const DirectoryEntry& entry) const {
+    if (entry.kind != EntryKind::other) return {};
+    auto again = files_.stat(join_path(directory, entry.name));
+    if (again || again.error().code != ErrorCode::permission_denied) return {};
+    return std::move(again).error();
+  }
+
+  // Fails also where the entries may not be asked what they are.
+  [[nodiscard]] Result<std::vector<DirectoryEntry>> list(const std::string& directory) const {
+    auto entries = files_.list(directory);
+    if (!entries) return entries;
+    for (const DirectoryEntry& entry : *entries) {
+      if (auto asked = may_be_asked(directory, entry); !asked) return std::move(asked).error();
+    }
+    return entries;
+  }
+
   // Sorts a directory's files into mapped files and strays; sub directories are ignored, as 5.x does.
   std::optional<Error> mapped_files(const std::string& directory, MappedFileSet& into, bool must_exist) {
-    auto entries = files_.list(directory);
+    auto entries = list(directory);
     if (!entries) {
       if (entries.error().code == ErrorCode::not_found && !must_exist) return std::nullopt;
       return entries.error();
@@ -208,7 +226,7 @@ class Surveyor {
   }
 
   std::optional<Error> queue_directory(const std::string& directory, QueueKind kind, bool must_exist) {
-    auto topics = files_.list(directory);
+    auto topics = list(directory);
     if (!topics) {
       if (topics.error().code == ErrorCode::not_found && !must_exist) return std::nullopt;
       return topics.error();
@@ -233,7 +251,7 @@ class Surveyor {
   }
 
   std::optional<Error> topic_directory(const std::string& directory, const std::string& topic, QueueKind kind) {
-    auto queues = files_.list(directory);
+    auto queues = list(directory);
     if (!queues) return queues.error();
     for (const DirectoryEntry& entry : *queues) {
       const StoreFile file = store_file(directory, entry);
@@ -269,7 +287,7 @@ class Surveyor {
     const bool elsewhere = !survey_.config.index_directory.empty();
     const std::string directory =
         elsewhere ? survey_.config.index_directory : join_path(survey_.root, "index");
-    auto entries = files_.list(directory);
+    auto entries = list(directory);
     if (!entries) {
       if (entries.error().code == ErrorCode::not_found && !elsewhere) return std::nullopt;
       return entries.error();
@@ -299,7 +317,7 @@ class Surveyor {
         collect(file.path, OtherPart::rocksdb, kMaxDepth);  // config/{topics,subscriptionGroups,consumerOffsets,rdb}
       } else if (entry.name.starts_with("timercheck")) {
         survey_.others.push_back({file, OtherPart::timer});
-      } else if (entry.kind == EntryKind::file) {
+      } else if (entry.kind == EntryKind::file || !may_be_asked(directory, entry)) {
         survey_.config_files.push_back(file);
       }
     }

@@ -188,6 +188,16 @@ class Refused(unittest.TestCase):
                 self.assertRegex(run.err, f"store/{part}(/topics.json)?: Permission denied")
             self.assertEqual(dump("log", root, **self.nobody).code, 0)
 
+    def test_directories_that_may_be_listed_and_not_entered(self):
+        for part in (".", "commitlog", "consumequeue", "consumequeue/Orders", "consumequeue/Orders/0", "index", "config"):
+            root = copy("base" if part != "config" else "broker-config")
+            os.chmod(os.path.join(root, part), 0o444)
+            for run in (verify(root, **self.nobody), dump("config", root, **self.nobody)):
+                with self.subTest(part=part):
+                    self.assertEqual(run.code & FAULT, FAULT, run.err + run.out)
+                    self.assertIn("Permission denied", run.err)
+            os.chmod(os.path.join(root, part), 0o755)
+
     def test_ext_file(self):
         root = copy("cq-ext")
         path = os.path.join(root, "consumequeue_ext", "ExtA", "0", LOG_NAME)
