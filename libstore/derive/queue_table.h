@@ -56,6 +56,7 @@ struct QueueState {
   bool is_unsynced : 1 = false;
   bool blank_start : 1 = false;    // the first file gets pre-blank units in front of the first real one
   bool being_written : 1 = false;  // by some thread, outside of the mutex
+  bool unwanted : 1 = false;       // gets no units
   bool forgotten : 1 = false;      // its topic was deleted; what kind it is next is not known yet
   std::uint8_t syncs = 0;          // under way
   std::unique_ptr<std::deque<BlockNumber>>

@@ -117,25 +117,28 @@ Status QueueWriter::put_one(const DispatchRequest& request, PutReport& report, L
 }
 
 Result<QueueNumber> QueueWriter::queue_for(std::string_view topic, std::int32_t queue_id, PutReport& report) {
-  const auto is_batch = [&] { return options_.kind_of && options_.kind_of(topic) == scan::QueueKind::batch; };
-  const QueueNumber known = queues_.find(topic, queue_id);
-  if (known != kNoQueue) {
-    QueueState& state = queues_.at(known);
-    if (state.forgotten) {
-      state.forgotten = false;
-      state.batch = is_batch();
+  QueueNumber queue = queues_.find(topic, queue_id);
+  if (queue == kNoQueue) {
+    if (!is_file_name(topic)) {
+      ++report.unusable;
+      return kNoQueue;
     }
-    return known;
+    if (queues_.size() >= options_.queue_limit)
+      return wrong_use("more than " + std::to_string(options_.queue_limit) + " queues");
+    queue = queues_.add(topic, queue_id);
+    settle_kind(queues_.at(queue));
   }
-  if (!is_file_name(topic)) {
-    ++report.unusable;
-    return kNoQueue;
-  }
-  if (queues_.size() >= options_.queue_limit)
-    return wrong_use("more than " + std::to_string(options_.queue_limit) + " queues");
-  const QueueNumber added = queues_.add(topic, queue_id);
-  queues_.at(added).batch = is_batch();
-  return added;
+  QueueState& state = queues_.at(queue);
+  if (state.forgotten) settle_kind(state);
+  return state.unwanted ? kNoQueue : queue;
+}
+
+void QueueWriter::settle_kind(QueueState& state) const {
+  state.forgotten = false;
+  if (!options_.kind_of) return;
+  const auto kind = options_.kind_of(queues_.topic(state), state.queue_id);
+  state.unwanted = !kind;
+  state.batch = kind == scan::QueueKind::batch;
 }
 
 void QueueWriter::report_hole(const QueueState& state, std::int64_t found, const DispatchRequest& request,
@@ -395,6 +398,24 @@ void QueueWriter::forget(std::string_view topic, std::int32_t queue_id) {
   state.topic = name;
   state.queue_id = queue_id;
   state.forgotten = true;
+}
+
+std::vector<QueueWriter::QueueName> QueueWriter::names() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<QueueName> names;
+  names.reserve(queues_.size());
+  for (QueueNumber queue = 0; queue < queues_.size(); ++queue)
+    names.push_back({queues_.topic(queues_.at(queue)), queues_.at(queue).queue_id});
+  return names;
+}
+
+std::string QueueWriter::path_of_unit(std::string_view topic, std::int32_t queue_id,
+                                      std::int64_t unit) const {
+  const std::lock_guard lock(mutex_);
+  const QueueNumber queue = queues_.find(topic, queue_id);
+  if (queue == kNoQueue || unit < 0) return {};
+  const QueueState& state = queues_.at(queue);
+  return path_of(state, unit * unit_size(state) / file_size(state) * file_size(state));
 }
 
 QueueWriter::Usage QueueWriter::usage() const {

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "libstore/base/status.h"
+#include "libstore/derive/derived_up_to.h"
 #include "libstore/derive/dispatch_request.h"
 #include "libstore/derive/queue_table.h"
 #include "libstore/derive/queue_tail.h"
@@ -63,8 +64,9 @@ struct QueueWriterOptions {
   // Names come from the log: how many it may make up.
   std::size_t queue_limit = 4'000'000;
   HoleRule holes = HoleRule::refuse;
-  // Asked once for each new queue (topic attribute queue.type); empty: all are simple.
-  std::function<scan::QueueKind(std::string_view topic)> kind_of;
+  // Asked once for each new queue (topic attribute queue.type); nothing: units of this queue are not wanted.
+  // Empty: all are, and simple.
+  std::function<std::optional<scan::QueueKind>(std::string_view topic, std::int32_t queue_id)> kind_of;
 };
 
 // A message that does not follow its queue's last one, though it lies behind it in the log.
@@ -87,13 +89,6 @@ struct PutReport {
       0;  // units that no queue can hold: a name that is no directory, a number that is none
   std::vector<QueueHole> holes;
   Status status;
-};
-
-// A position in the log and in time up to which something is done.
-struct DerivedUpTo {
-  std::int64_t log_offset = 0;  // of every message that begins below
-  std::int64_t store_timestamp =
-      0;  // and so of every message stored until then, as long as store times do not go back
 };
 
 struct FlushLimit {
@@ -156,6 +151,16 @@ class QueueWriter {
   // Waits for writes and syncs of it under way. Files are the caller's to remove, afterwards.
   void forget(std::string_view topic, std::int32_t queue_id);
 
+  // All that are known, in no order.
+  struct QueueName {
+    std::string topic;
+    std::int32_t queue_id = 0;
+  };
+  [[nodiscard]] std::vector<QueueName> names() const;
+  // Where the file lies that has this unit.
+  [[nodiscard]] std::string path_of_unit(std::string_view topic, std::int32_t queue_id,
+                                         std::int64_t unit) const;
+
   struct Usage {
     std::size_t queues = 0;
     std::int64_t unit_memory = 0;  // bytes
@@ -190,12 +195,13 @@ class QueueWriter {
 
   // queue_writer.cc: appending and reading.
   Status put_one(const DispatchRequest& request, PutReport& report, Lock& lock);
-  // kNoQueue where none can have this name.
+  // kNoQueue where none can have this name, or it is not wanted.
   [[nodiscard]] Result<QueueNumber> queue_for(std::string_view topic, std::int32_t queue_id,
                                               PutReport& report);
   Status append_simple(QueueNumber queue, std::int64_t queue_offset, const DispatchRequest& request,
                        PutReport& report, Lock& lock);
   Status append_batch(QueueNumber queue, const DispatchRequest& request, PutReport& report, Lock& lock);
+  void settle_kind(QueueState& state) const;
   [[nodiscard]] bool begin_simple(QueueState& state, std::int64_t first) const;
   void report_hole(const QueueState& state, std::int64_t found, const DispatchRequest& request, bool appended,
                    PutReport& report) const;
