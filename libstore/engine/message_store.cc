@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 
 #include "libstore/base/parallel.h"
 #include "libstore/bytes/big_endian.h"
@@ -14,11 +15,13 @@
 #include "libstore/derive/queue_tail.h"
 #include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/abort_file.h"
+#include "libstore/format/mapped_file_name.h"
 #include "libstore/format/message_properties.h"
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/format/store_lock.h"
 #include "libstore/format/sys_flag.h"
 #include "libstore/recovery/apply.h"
+#include "libstore/scan/index_geometry.h"
 
 namespace rmq::engine {
 namespace {
@@ -70,8 +73,18 @@ PutStatus prepare(const format::MessageView& message, std::int32_t max_message_s
 }
 
 PutStatus status_of(const Error& error) {
+  if (error.code == ErrorCode::wrong_use) return PutStatus::message_illegal;  // larger than a file
   return error.os_errno == ENOSPC || error.os_errno == EDQUOT ? PutStatus::create_mapped_file_failed
                                                               : PutStatus::service_not_available;
+}
+
+bool has_key(std::span<const std::byte> record, std::string_view topic, std::string_view key) {
+  const auto message = format::MessageView::parse(record);
+  if (!message || message->topic != topic) return false;
+  const format::StoreProperties properties = format::store_properties(message->properties);
+  bool has = properties.uniq_key == key;
+  format::for_each_key(properties.keys.value_or(""), [&](std::string_view one) { has = has || one == key; });
+  return has;
 }
 
 }  // namespace
@@ -240,6 +253,11 @@ Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_
   std::span<const derive::DispatchRequest> rest = requests_;
   const derive::PutReport report = queues_->put(rest);
   if (report.taken < rest.size()) return report.status.error();
+  if (index_) {
+    keys_.clear();
+    for (const derive::DispatchRequest& request : rest) keys_.add(request);
+    if (const auto indexed = index_->put(keys_); !indexed.status) return indexed.status.error();
+  }
   dispatched_timestamp_.store(newest, std::memory_order_release);
   return at;
 }
@@ -269,6 +287,34 @@ Result<std::vector<std::byte>> MessageStore::look_up(std::int64_t log_offset) co
   const auto message = format::MessageView::parse(std::span(record).first(got));
   if (!message || message->physical_offset != log_offset) return std::vector<std::byte>();
   return record;
+}
+
+// IndexFile.selectPhyOffset, file by file from the newest. Hashes collide, so the messages are asked.
+Result<std::vector<std::int64_t>> MessageStore::query(std::string_view topic, std::string_view key, std::size_t most) {
+  RMQ_CHECK(catch_up());
+  std::vector<std::int64_t> found;
+  const std::int32_t hash = format::index_key_hash(topic, key);
+  RMQ_TRY(names, files_.list(index_directory_));
+  for (auto entry = names.rbegin(); entry != names.rend() && found.size() < most; ++entry) {
+    if (!format::parse_index_file_name(entry->name)) continue;
+    RMQ_TRY(file, files_.open(io::join_path(index_directory_, entry->name)));
+    std::array<std::byte, format::kIndexSlotSize> slot{};
+    RMQ_TRY(got, file->read_at(format::index_slot_position(hash % index_slots_), slot));
+    std::int64_t number = got < slot.size() ? 0 : load_be<std::int32_t>(slot.data());
+    while (number > 0 && found.size() < most) {
+      std::array<std::byte, format::kIndexEntrySize> bytes{};
+      RMQ_TRY(read, file->read_at(format::index_entry_position(index_slots_, number), bytes));
+      if (read < bytes.size()) break;
+      const auto one = format::IndexEntry::load(bytes.data());
+      if (one.key_hash == hash) {
+        RMQ_TRY(record, look_up(one.phy_offset));
+        if (has_key(record, topic, key)) found.push_back(one.phy_offset);
+      }
+      if (one.prev_index >= number) break;  // chains lead to older entries only
+      number = one.prev_index;
+    }
+  }
+  return found;
 }
 
 // DefaultMessageStore.getMessage.
@@ -366,13 +412,18 @@ Status MessageStore::flush_log() {
 
 Status MessageStore::flush_derived() {
   RMQ_CHECK(queues_->flush());
+  if (index_) RMQ_CHECK(index_->sync());
   return save_checkpoint();
 }
 
 // Claims only what is on disk: the log up to what was flushed, the queues up to what they have synced of that.
 Status MessageStore::save_checkpoint() {
   const std::lock_guard lock(checkpoint_mutex_);
-  const std::int64_t logics = std::min(queues_->durable().store_timestamp, checkpoint_.physic_msg_timestamp);
+  std::int64_t logics = std::min(queues_->durable().store_timestamp, checkpoint_.physic_msg_timestamp);
+  if (index_) {
+    logics = std::min(logics, index_->durable().store_timestamp);
+    checkpoint_.index_msg_timestamp = std::max(checkpoint_.index_msg_timestamp, index_->sealed_timestamp());
+  }
   checkpoint_.logics_msg_timestamp = std::max(checkpoint_.logics_msg_timestamp, logics);
   const auto bytes = checkpoint_.encode();
   RMQ_CHECK(checkpoint_file_->write_at(0, bytes));
@@ -461,8 +512,9 @@ Status MessageStore::start() {
   RMQ_CHECK(open_checkpoint());
   RMQ_CHECK(open_log(found));
   RMQ_CHECK(open_queues(found));
+  RMQ_CHECK(open_index(found));
   RMQ_CHECK(catch_up());
-  report_.dispatched_again = report_.plan.records;
+  report_.survey = std::move(found);
   report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   if (options_.background) {
     preparer_ = std::thread([this] { run_preparer(); });
@@ -476,7 +528,16 @@ Result<scan::StoreSurvey> MessageStore::survey() {
   const bool fresh = std::ranges::all_of(entries, [](const io::DirectoryEntry& entry) {
     return entry.name == format::kStoreLockFileName || entry.name == recovery::kLostAndFound;
   });
-  if (!fresh) return scan::survey_store(files_, options_.config);
+  if (!fresh) {
+    scan::StoreConfig config = options_.config;
+    config.commit_log_file_size.reset();  // the files say it themselves, whatever broker.conf says now
+    config.consume_queue_file_size.reset();
+    config.consume_queue_ext_file_size.reset();
+    config.batch_consume_queue_file_size.reset();
+    config.index_slots.reset();
+    config.index_entries.reset();
+    return scan::survey_store(files_, config);
+  }
   scan::StoreSurvey none;
   none.config = options_.config;
   none.root = root_;
@@ -496,7 +557,7 @@ Status MessageStore::recover(const scan::StoreSurvey& survey) {
                                      : fmt::format(" (and {} more)", report_.plan.refusals.size() - 1)));
   }
   if (report_.plan.commit_log_file_size == 0) {
-    report_.plan.commit_log_file_size = survey.config.commit_log_file_size.value_or(CommitLogOptions{}.file_size);
+    report_.plan.commit_log_file_size = options_.config.commit_log_file_size.value_or(CommitLogOptions{}.file_size);
   }
   last_store_timestamp_ = report_.plan.last_store_timestamp;
   return recovery::apply(files_, root_, report_.plan, options_.clock->now_ms());
@@ -540,8 +601,9 @@ Status MessageStore::open_queues(const scan::StoreSurvey& survey) {
   options.simple_directory = survey.config.consume_queue_directory.empty() ? io::join_path(root_, "consumequeue")
                                                                            : survey.config.consume_queue_directory;
   options.batch_directory = io::join_path(root_, "batchconsumequeue");
-  if (survey.config.consume_queue_file_size) options.simple_file_size = *survey.config.consume_queue_file_size;
-  if (survey.config.batch_consume_queue_file_size) options.batch_file_size = *survey.config.batch_consume_queue_file_size;
+  const scan::StoreConfig& wished = options_.config;
+  if (wished.consume_queue_file_size) options.simple_file_size = *wished.consume_queue_file_size;
+  if (wished.batch_consume_queue_file_size) options.batch_file_size = *wished.batch_consume_queue_file_size;
   for (const scan::Queue& queue : survey.queues) {
     if (queue.files.file_size == 0) continue;
     (queue.kind == scan::QueueKind::batch ? options.batch_file_size : options.simple_file_size) = queue.files.file_size;
@@ -560,6 +622,37 @@ Status MessageStore::open_queues(const scan::StoreSurvey& survey) {
     RMQ_CHECK(queues_->add_queue(survey.queues[i].topic, survey.queues[i].queue_id, *tails[i]));
   }
   queues_->advance({plan.dispatch_from, checkpoint_.logics_msg_timestamp});
+  return {};
+}
+
+Status MessageStore::open_index(const scan::StoreSurvey& survey) {
+  index_directory_ =
+      survey.config.index_directory.empty() ? io::join_path(root_, "index") : survey.config.index_directory;
+  if (!survey.config.message_index_enable) return {};
+  std::vector<scan::IndexFileInfo> existing;
+  for (const scan::IndexFileInfo& info : survey.index_files) {
+    const auto is_it = [&](const recovery::MoveAside& moved) { return moved.path == info.path; };
+    if (std::ranges::none_of(report_.plan.move, is_it)) existing.push_back(info);
+  }
+  derive::IndexWriterOptions options;
+  options.directory = index_directory_;
+  options.local_time_ms = [clock = options_.clock] {
+    const std::int64_t now = clock->now_ms();
+    const std::time_t seconds = now / 1000;
+    std::tm local{};
+    ::localtime_r(&seconds, &local);
+    return now + local.tm_gmtoff * 1000;
+  };
+  if (options_.config.index_slots) options.slots = *options_.config.index_slots;
+  if (options_.config.index_entries) options.entries = *options_.config.index_entries;
+  if (const auto geometries = scan::infer_index_geometries(files_, survey); !geometries.empty() && geometries.back().known()) {
+    options.slots = static_cast<std::int32_t>(geometries.back().slots);
+    options.entries = static_cast<std::int32_t>(geometries.back().entries);
+  }
+  index_slots_ = options.slots;
+  RMQ_CHECK(files_.make_directories(index_directory_));
+  RMQ_TRY(index, derive::IndexWriter::open(files_, std::move(options), existing));
+  index_ = std::move(index);
   return {};
 }
 

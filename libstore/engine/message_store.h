@@ -25,11 +25,13 @@
 
 #include "libstore/base/status.h"
 #include "libstore/derive/dispatch_request.h"
+#include "libstore/derive/index_writer.h"
 #include "libstore/derive/queue_writer.h"
 #include "libstore/engine/clock.h"
 #include "libstore/engine/commit_log.h"
 #include "libstore/engine/status.h"
 #include "libstore/format/commit_log_record.h"
+#include "libstore/format/index_file.h"
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/format/tags_code.h"
 #include "libstore/io/file_system.h"
@@ -62,9 +64,8 @@ struct GetOptions {
 
 // What opening found and did.
 struct OpenReport {
+  scan::StoreSurvey survey;  // what was there before
   recovery::Plan plan;
-  std::int64_t dispatched_again = 0;  // records whose units or index entries were looked at once more
-  std::int64_t clamped_queues = 0;
   double seconds = 0;
 };
 
@@ -89,6 +90,8 @@ class MessageStore {
                                       const GetOptions& options = {});
   // The record that begins at `log_offset`; empty where none does.
   [[nodiscard]] Result<std::vector<std::byte>> look_up(std::int64_t log_offset) const;
+  // Messages with this key (UNIQ_KEY, or one of KEYS), newest first, at most `most`: where they lie in the log.
+  [[nodiscard]] Result<std::vector<std::int64_t>> query(std::string_view topic, std::string_view key, std::size_t most);
   [[nodiscard]] std::optional<std::int64_t> min_offset(std::string_view topic, std::int32_t queue_id) const;
   [[nodiscard]] std::optional<std::int64_t> max_offset(std::string_view topic, std::int32_t queue_id) const;
 
@@ -131,6 +134,7 @@ class MessageStore {
   [[nodiscard]] Status recover(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_log(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_queues(const scan::StoreSurvey& survey);
+  [[nodiscard]] Status open_index(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_checkpoint();
   // What was put by now is dispatched when this returns; the caller holds no lock.
   [[nodiscard]] Status catch_up();
@@ -153,6 +157,9 @@ class MessageStore {
   std::unique_ptr<CommitLog> log_;
   derive::DispatchRules rules_;
   std::unique_ptr<derive::QueueWriter> queues_;
+  std::unique_ptr<derive::IndexWriter> index_;  // none: messageIndexEnable=false
+  std::string index_directory_;
+  std::int32_t index_slots_ = format::kDefaultIndexSlots;
   std::mutex checkpoint_mutex_;
   std::unique_ptr<io::WriteFile> checkpoint_file_;
   format::StoreCheckpoint checkpoint_;
@@ -167,6 +174,7 @@ class MessageStore {
   std::atomic<std::int64_t> dispatched_timestamp_{0};
   std::vector<std::byte> read_buffer_;
   std::vector<derive::DispatchRequest> requests_;
+  derive::IndexBatch keys_;
 
   std::mutex work_mutex_;
   std::condition_variable work_wanted_;

@@ -14,6 +14,7 @@ import unittest
 class Settings:
     dump = ""
     verify = ""
+    store = ""
     source = ""
     stores = ""
     work = ""
@@ -64,10 +65,11 @@ def wait_for_handlers(process):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("dump", "verify", "source"):
+    for name in ("dump", "verify", "store", "source"):
         parser.add_argument("--" + name, required=True)
     arguments, rest = parser.parse_known_args()
-    Settings.dump, Settings.verify, Settings.source = arguments.dump, arguments.verify, arguments.source
+    Settings.dump, Settings.verify, Settings.store = arguments.dump, arguments.verify, arguments.store
+    Settings.source = arguments.source
     Settings.stores = os.environ.get("RMQ_ORACLE_DIR", os.path.join(arguments.source, "testdata", "stores"))
     Settings.work = tempfile.mkdtemp(prefix="rmq-tools.")
     try:

@@ -162,6 +162,25 @@ Exit: 0 clean, 2 unclean stop from which a stock broker recovers every message, 
 each other). Manual: man rmq-verify.
 )";
 
+constexpr std::string_view kStore =
+    R"(Usage: rmq-store open STORE [flags]     recovers a store, reports, closes it cleanly
+       rmq-store put STORE [flags]      appends messages: standard input as rmq-dump log -o json --body base64
+       rmq-store get STORE -t TOPIC -q QUEUE [--from OFFSET] [-n COUNT]
+       rmq-store query STORE --key KEY [-t TOPIC] [-n COUNT]
+
+  --check full|tail     how much of the log recovery looks at (open: full, else from the checkpoint on)
+  --flush sync|async    when a message counts as stored (default as broker.conf says, else async)
+
+Flags of every command:
+  -o, --output text|json   --json   -j, --jobs N   --broker-conf FILE
+  --commitlog DIR[,DIR]   --consumequeue DIR   --index DIR   --config DIR   -h, --help   --version
+
+Writes into STORE; put makes one that does not exist. Queue offsets, log offsets and store times are new.
+Bytes that recovery overwrites are kept in STORE/lost+found.
+Exit: 0 done, 4 nothing found, or the store needs repair, 8 could not read or write, 16 wrong use,
+32 cancelled, 64 the store is in use; added up.
+)";
+
 }  // namespace
 
 std::string_view dump_help(std::string_view verb) {
@@ -180,5 +199,7 @@ std::string_view dump_help(std::string_view verb) {
 }
 
 std::string_view verify_help() { return kVerify; }
+
+std::string_view store_help() { return kStore; }
 
 }  // namespace rmq::cli

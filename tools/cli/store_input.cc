@@ -69,6 +69,38 @@ Result<void> check_broker_conf_places(const std::string& conf, const scan::Store
   return check("index", config.index_directory);
 }
 
+}  // namespace
+
+Result<CommonOptions> common_options(const Arguments& arguments) {
+  CommonOptions options;
+  const std::string output = arguments.value("output").value_or(arguments.has("json") ? "json" : "text");
+  if (output != "text" && output != "json") {
+    return wrong_use("--output '" + output + "' makes no sense; give text or json");
+  }
+  options.format = output == "json" || arguments.has("json") ? forensics::OutputFormat::json
+                                                             : forensics::OutputFormat::text;
+  options.utc = arguments.has("utc");
+  options.jobs = static_cast<std::int32_t>(std::max(1U, std::thread::hardware_concurrency()));
+  if (const auto text = arguments.value("jobs")) {
+    RMQ_TRY(jobs, parse_count("--jobs", *text, 1, 256));
+    options.jobs = static_cast<std::int32_t>(jobs);
+  }
+  if (const auto text = arguments.value("max-rate")) {
+    RMQ_TRY(rate, parse_size("--max-rate", *text));
+    options.max_rate = rate;
+  }
+  if (const auto text = arguments.value("mem")) {
+    RMQ_TRY(memory, parse_size("--mem", *text));
+    if (memory < kLeastMemory) return wrong_use("--mem '" + *text + "' is too little; give 8M at least");
+    options.memory = memory;
+  }
+  RMQ_TRY(progress, when_value(arguments, "progress"));
+  RMQ_TRY(color, when_value(arguments, "color"));
+  options.progress = progress;
+  options.color = color;
+  return options;
+}
+
 Result<scan::StoreConfig> store_config(std::string_view program, const Arguments& arguments,
                                        const std::string& store) {
   scan::StoreConfig config;
@@ -104,38 +136,6 @@ Result<scan::StoreConfig> store_config(std::string_view program, const Arguments
     }
   }
   return config;
-}
-
-}  // namespace
-
-Result<CommonOptions> common_options(const Arguments& arguments) {
-  CommonOptions options;
-  const std::string output = arguments.value("output").value_or(arguments.has("json") ? "json" : "text");
-  if (output != "text" && output != "json") {
-    return wrong_use("--output '" + output + "' makes no sense; give text or json");
-  }
-  options.format = output == "json" || arguments.has("json") ? forensics::OutputFormat::json
-                                                             : forensics::OutputFormat::text;
-  options.utc = arguments.has("utc");
-  options.jobs = static_cast<std::int32_t>(std::max(1U, std::thread::hardware_concurrency()));
-  if (const auto text = arguments.value("jobs")) {
-    RMQ_TRY(jobs, parse_count("--jobs", *text, 1, 256));
-    options.jobs = static_cast<std::int32_t>(jobs);
-  }
-  if (const auto text = arguments.value("max-rate")) {
-    RMQ_TRY(rate, parse_size("--max-rate", *text));
-    options.max_rate = rate;
-  }
-  if (const auto text = arguments.value("mem")) {
-    RMQ_TRY(memory, parse_size("--mem", *text));
-    if (memory < kLeastMemory) return wrong_use("--mem '" + *text + "' is too little; give 8M at least");
-    options.memory = memory;
-  }
-  RMQ_TRY(progress, when_value(arguments, "progress"));
-  RMQ_TRY(color, when_value(arguments, "color"));
-  options.progress = progress;
-  options.color = color;
-  return options;
 }
 
 Result<scan::StoreSurvey> survey_from(std::string_view program, const Arguments& arguments,

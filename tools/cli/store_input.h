@@ -24,8 +24,10 @@ struct CommonOptions {
 };
 [[nodiscard]] Result<CommonOptions> common_options(const Arguments& arguments);
 
-// Reads --broker-conf, applies the directories given, and looks what is there. Warns in the name of
-// `program`.
+// Reads --broker-conf and applies the directories given. Warns in the name of `program`.
+[[nodiscard]] Result<scan::StoreConfig> store_config(std::string_view program, const Arguments& arguments,
+                                                     const std::string& store);
+// The same, and looks what is there.
 [[nodiscard]] Result<scan::StoreSurvey> survey_from(std::string_view program, const Arguments& arguments,
                                                     const std::string& store);
 
