@@ -12,7 +12,7 @@ endfunction()
 file(REMOVE_RECURSE ${WORK_DIR})
 set(prefix ${WORK_DIR}/prefix)
 run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${prefix})
-foreach(tool rmq-dump rmq-verify)
+foreach(tool rmq-dump rmq-store rmq-verify)
   run(${prefix}/bin/${tool} --version)
   foreach(path man/man1/${tool}.1 bash-completion/completions/${tool} zsh/site-functions/_${tool}
                doc/rmqstore/docs/tools/${tool}.md)

@@ -164,7 +164,8 @@ each other). Manual: man rmq-verify.
 
 constexpr std::string_view kStore =
     R"(Usage: rmq-store open STORE [flags]     recovers a store, reports, closes it cleanly
-       rmq-store put STORE [flags]      appends messages: standard input as rmq-dump log -o json --body base64
+       rmq-store put STORE [flags]      appends the messages of standard input, as rmq-dump prints them
+                                        in JSON, bodies in base64
        rmq-store get STORE -t TOPIC -q QUEUE [--from OFFSET] [-n COUNT]
        rmq-store query STORE --key KEY [-t TOPIC] [-n COUNT]
 
