@@ -164,19 +164,20 @@ each other). Manual: man rmq-verify.
 
 constexpr std::string_view kStore =
     R"(Usage: rmq-store open STORE [flags]     recovers a store, reports, closes it cleanly
-       rmq-store put STORE [flags]      appends the messages of standard input, as rmq-dump prints them
-                                        in JSON, bodies in base64
-       rmq-store get STORE -t TOPIC -q QUEUE [--from OFFSET] [-n COUNT]
+       rmq-store put STORE [flags]      appends messages: standard input as rmq-dump prints them in
+                                        JSON with bodies in base64
+       rmq-store get STORE -t TOPIC -q QUEUE [--from OFFSET] [-n, --count N]
        rmq-store query STORE --key KEY [-t TOPIC] [-n COUNT]
 
-  --check full|tail     how much of the log recovery looks at (open: full, else from the checkpoint on)
+  --check full|tail     how much of the log recovery looks at (open: full; else what is not
+                        covered by the checkpoint)
   --flush sync|async    when a message counts as stored (default as broker.conf says, else async)
 
 Flags of every command:
   -o, --output text|json   --json   -j, --jobs N   --broker-conf FILE
   --commitlog DIR[,DIR]   --consumequeue DIR   --index DIR   --config DIR   -h, --help   --version
 
-Writes into STORE; put makes one that does not exist. Queue offsets, log offsets and store times are new.
+Writes into STORE; put makes one that does not exist. Offsets and store times are new.
 Bytes that recovery overwrites are kept in STORE/lost+found.
 Exit: 0 done, 4 nothing found, or the store needs repair, 8 could not read or write, 16 wrong use,
 32 cancelled, 64 the store is in use; added up.
