@@ -128,7 +128,8 @@ Result<Descriptor> create_unnamed(const std::string& path, std::int64_t size,
     return os_error(errno == EISDIR ? EOPNOTSUPP : errno, "creating " + path);
   }
   RMQ_CHECK(fill(descriptor.number(), path, size, head));
-  // Without a capability AT_EMPTY_PATH answers ENOENT; /proc does without, if it is mounted.
+  // Without a capability AT_EMPTY_PATH answers ENOENT before Linux 6.10; /proc does without, if it is
+  // mounted.
   if (::linkat(descriptor.number(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return descriptor;
   if (errno == EEXIST) return os_error(EEXIST, "creating " + path);
   const std::string link = "/proc/self/fd/" + std::to_string(descriptor.number());

@@ -72,12 +72,15 @@ bool Node::dirty(std::int64_t page) const {
 }
 
 std::vector<std::int64_t> Node::suspects(std::int64_t first, std::int64_t end) const {
-  std::set<std::int64_t> pages(written.lower_bound(first), written.lower_bound(end));
+  std::vector<std::int64_t> pages(written.lower_bound(first), written.lower_bound(end));
   for (const auto& [id, range] : maps) {
-    for (std::int64_t page = std::max(first, range.first); page < std::min(end, range.second); ++page)
-      pages.insert(page);
+    for (std::int64_t page = std::max(first, range.first); page < std::min(end, range.second); ++page) {
+      pages.push_back(page);
+    }
   }
-  return {pages.begin(), pages.end()};
+  std::ranges::sort(pages);
+  pages.erase(std::ranges::unique(pages).begin(), pages.end());
+  return pages;
 }
 
 std::vector<std::int64_t> Node::dirty_pages(std::int64_t first, std::int64_t end) const {

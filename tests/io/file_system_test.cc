@@ -322,6 +322,9 @@ TEST_P(FileSystemTest, AFileKnowsThatItsNameIsGone) {
   EXPECT_FALSE(second->removed());
   ASSERT_TRUE(files_.rename(path("a"), path("b")));
   EXPECT_TRUE(second->removed());
+  const auto third = create("a", 8, "c");
+  EXPECT_TRUE(second->removed());
+  EXPECT_FALSE(third->removed());
   // What is open stays usable.
   ASSERT_TRUE(write(*file, 0, "still"));
   EXPECT_EQ(text(*file, 0, 5), "still");

@@ -139,11 +139,16 @@ TEST_F(PosixFileSystemTest, WithoutTheRightNothingChanges) {
     EXPECT_EQ(text("theirs/a"), "a");
     EXPECT_TRUE(files_.make_directories(path("theirs")));  // which is there
   }
+  ASSERT_EQ(::chmod(directory_.path().c_str(), 0711), 0);
+  {
+    const AsNobody nobody;
+    EXPECT_TRUE(files_.make_directories(path("theirs")));  // and in a directory that may not be read
+  }
   EXPECT_THAT(names("theirs"), ElementsAre("a"));
   ASSERT_EQ(::chmod(path("theirs").c_str(), 0755), 0);
 }
 
-// Without root's capabilities linkat has to take the way by /proc.
+// Without root's capabilities linkat takes the way by /proc (before Linux 6.10).
 TEST_F(PosixFileSystemTest, AnyUserCreatesUnnamedFiles) {
   ASSERT_EQ(::chmod(directory_.path().c_str(), 0755), 0);
   ASSERT_TRUE(files_.make_directories(path("ours")));

@@ -235,6 +235,70 @@ TEST(SimulatedFileSystemTest, FailedSyncsLoseWhatComesAfterThemToo) {
   EXPECT_THAT(names(disk, "/"), ElementsAre("a", "b"));
 }
 
+TEST(SimulatedFileSystemTest, WhatIsWrittenAgainAfterAFailedSyncIsDirtyAgain) {
+  SimulatedFileSystem disk(1);
+  disk.set_write_back(0);
+  const auto file = create(disk, "/a", 2 * kPage);
+  ASSERT_TRUE(file->write_at(0, bytes_of("same")));
+  ASSERT_TRUE(file->write_at(kPage, bytes_of("first")));
+  disk.fail_syncs(EIO);
+  EXPECT_FALSE(file->sync());
+  disk.fail_syncs(0);
+  ASSERT_TRUE(file->write_at(0, bytes_of("same")));
+  ASSERT_TRUE(file->write_at(kPage, bytes_of("other")));
+  disk.evict();
+  EXPECT_EQ(text(disk, "/a").substr(0, 4), "same");
+  EXPECT_EQ(text(disk, "/a").substr(kPage, 5), "other");
+  ASSERT_TRUE(file->sync());
+  lose_power_and_restart(disk, Unsynced::lost);
+  EXPECT_EQ(text(disk, "/a").substr(0, 4), "same");
+  EXPECT_EQ(text(disk, "/a").substr(kPage, 5), "other");
+}
+
+TEST(SimulatedFileSystemTest, TheTimeOfModificationIsDurableWithTheFile) {
+  SimulatedFileSystem disk(1);
+  disk.set_time(1'000);
+  const auto file = create(disk, "/a", kPage);
+  disk.set_time(2'000);
+  ASSERT_TRUE(file->write_durable(0, bytes_of("x")));
+  EXPECT_EQ(disk.stat("/a")->modified_ms, 2'000);
+  ASSERT_TRUE(disk.set_modified("/a", 500));
+  lose_power_and_restart(disk, Unsynced::lost);
+  EXPECT_EQ(disk.stat("/a")->modified_ms, 2'000);
+  ASSERT_TRUE(disk.set_modified("/a", 500));
+  ASSERT_TRUE((*disk.open_for_write("/a"))->sync());
+  lose_power_and_restart(disk, Unsynced::lost);
+  EXPECT_EQ(disk.stat("/a")->modified_ms, 500);
+}
+
+// The lock's name is not synced when it is made; a rename takes it along, and it is not in two places.
+TEST(SimulatedFileSystemTest, ARenameBringsWhatCameBefore) {
+  SimulatedFileSystem disk(1);
+  ASSERT_TRUE(disk.make_directories("/d"));
+  ASSERT_TRUE(disk.make_directories("/e"));
+  ASSERT_TRUE(disk.lock("/d/x"));
+  ASSERT_TRUE(disk.rename("/d/x", "/e/y"));
+  lose_power_and_restart(disk, Unsynced::kept);
+  EXPECT_THAT(names(disk, "/d"), IsEmpty());
+  EXPECT_THAT(names(disk, "/e"), ElementsAre("y"));
+}
+
+TEST(SimulatedFileSystemTest, WhatCameAfterALostRenameIsLost) {
+  std::set<std::vector<std::string>> outcomes;
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    SimulatedFileSystem disk(seed);
+    disk.put("/x", bytes_of("first"));
+    disk.fail_syncs(EIO);
+    EXPECT_FALSE(disk.rename("/x", "/y"));
+    EXPECT_TRUE(disk.lock("/x"));  // a new file where the old one was
+    lose_power_and_restart(disk);
+    const std::vector<std::string> found = names(disk, "/");
+    EXPECT_EQ(text(disk, found.back() == "y" ? "/y" : "/x"), "first");
+    outcomes.insert(found);
+  }
+  EXPECT_THAT(outcomes, ElementsAre(ElementsAre("x"), ElementsAre("x", "y"), ElementsAre("y")));
+}
+
 // Every call of a small history fails once, or is where the process or the machine ends.
 class SimulatedHistory {
  public:
@@ -364,6 +428,37 @@ TEST(SimulatedFileSystemTest, AtEveryCallAFailureIsTold) {
       history.check(disk);
     }
   }
+}
+
+TEST(SimulatedFileSystemTest, AnInterruptedWriteHasComeToSomePage) {
+  std::set<std::size_t> lengths;
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    SimulatedFileSystem disk(seed);
+    const auto file = create(disk, "/a", 4 * kPage);
+    disk.end_at(1, End::kill);
+    EXPECT_EQ(file->write_at(100, bytes_of(pages('x', 3))).error().os_errno, SimulatedFileSystem::kEnded);
+    disk.restart();
+    const std::string after = text(disk, "/a");
+    const auto length = static_cast<std::size_t>(std::ranges::count(after, 'x'));
+    EXPECT_TRUE(after.substr(100, length) == std::string(length, 'x'));
+    lengths.insert(length);
+  }
+  EXPECT_THAT(lengths, ElementsAre(0, kPage - 100, 2 * kPage - 100, 3 * kPage - 100, 3 * kPage));
+}
+
+TEST(SimulatedFileSystemTest, ADirectoryLeftByAKillBecomesDurableWhenItIsAskedForAgain) {
+  int left = 0;
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    SimulatedFileSystem disk(seed);
+    disk.end_at(1, End::kill);
+    EXPECT_FALSE(disk.make_directories("/a/b"));
+    disk.restart();
+    left += static_cast<int>(names(disk, "/a").size());
+    EXPECT_TRUE(disk.make_directories("/a/b"));
+    lose_power_and_restart(disk, Unsynced::lost);
+    EXPECT_THAT(names(disk, "/a"), ElementsAre("b"));
+  }
+  EXPECT_GT(left, 20);
 }
 
 TEST(SimulatedFileSystemTest, ReadsFailWhenTold) {
