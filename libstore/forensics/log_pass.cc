@@ -252,7 +252,7 @@ class Worker {
     if (message.physical_offset != log_offset) {
       keep(report_.own_offsets, {item.position, item.length, message.physical_offset});
     }
-    if (!options_.cross_check && !index_lane_) return;
+    if (!options_.cross_check && !options_.checksums && !index_lane_) return;
     QueueLane& lane = lane_of(message.topic, message.queue_id);
     const format::StoreProperties properties = format::store_properties(message.properties);
     const bool torn = properties.has_zero || lane.topic_has_zero;

@@ -453,5 +453,22 @@ class Preflight(unittest.TestCase):
                     self.assertEqual(run.code, code, f"{name} {row}")
 
 
+class BodiesCount(unittest.TestCase):
+    def test_a_flipped_body_is_found_where_neither_queue_nor_index_tells_of_it(self):
+        for name in ("base", "rocksdb-cq"):
+            with self.subTest(store=name):
+                root = copy(name)
+                shutil.rmtree(os.path.join(root, "index"), ignore_errors=True)
+                record = next(row for row in dump("log", root, "--json").rows("record") if row["bodySize"] > 20)
+                with open(os.path.join(root, "commitlog", record["file"]), "r+b") as log:
+                    log.seek(record["phyOffset"] + 88 + 10)  # V1 and IPv4 hosts: the body begins at 88
+                    byte = log.read(1)
+                    log.seek(-1, os.SEEK_CUR)
+                    log.write(bytes([byte[0] ^ 4]))
+                rows = verify("--level", "deep", "--json", root).rows("finding")
+                self.assertEqual([(row["code"], row["offset"]) for row in rows if row["code"].startswith("CL-")],
+                                 [("CL-BODY-CRC", record["phyOffset"])])
+
+
 if __name__ == "__main__":
     main()
