@@ -4,8 +4,6 @@
 #include <chrono>
 #include <cstdio>
 
-#include "libstore/bytes/java_string.h"
-
 namespace rmq::derive {
 namespace {
 
@@ -36,8 +34,11 @@ std::string name_of(std::int64_t stamp) {
 
 void IndexBatch::add(const DispatchRequest& request) {
   if (request.enters_index() && (request.uniq_key || !request.keys.empty())) {
-    format::append_index_key_hashes(java_hash("#", java_hash(request.topic)), request.uniq_key, request.keys,
-                                    hashes_);
+    if (request.topic != topic_) {
+      topic_ = request.topic;
+      topic_hash_ = java_hash("#", java_hash(topic_));
+    }
+    format::append_index_key_hashes(topic_hash_, request.uniq_key, request.keys, hashes_);
   }
   messages_.push_back({request.log_offset, request.log_offset + request.size, request.store_timestamp,
                        static_cast<std::uint32_t>(hashes_.size())});

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "libstore/base/status.h"
+#include "libstore/bytes/java_string.h"
 #include "libstore/derive/derived_up_to.h"
 #include "libstore/derive/dispatch_request.h"
 #include "libstore/derive/index_table.h"
@@ -47,6 +48,8 @@ class IndexBatch {
   };
   std::vector<Message> messages_;
   std::vector<std::int32_t> hashes_;
+  std::string topic_;  // the one seen last
+  std::int32_t topic_hash_ = java_hash("#");
 };
 
 struct IndexWriterOptions {

@@ -6,9 +6,9 @@
 namespace rmq::derive {
 namespace {
 
-// At most this much of one queue goes to its file at once, so that a flood into one queue does not hold the
-// others up.
-constexpr std::int64_t kLargestWrite = 1 << 20;
+// At most this much of one queue goes to its file at once: it is copied under the mutex, and a flood into one
+// queue must not hold the others up.
+constexpr std::int64_t kLargestWrite = 256 << 10;
 
 }  // namespace
 

@@ -1,9 +1,9 @@
 #include "libstore/derive/queue_tail.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "libstore/base/status.h"
 #include "libstore/format/batch_consume_queue_entry.h"
@@ -13,8 +13,7 @@ namespace rmq::derive {
 namespace {
 
 constexpr std::int64_t kLargestPosition = std::int64_t{1} << 60;  // no queue grows that long
-constexpr std::int64_t kBlock = 4096;                             // bytes read at once near the end
-constexpr std::int64_t kScanBlock = 1 << 18;                      // and where everything has to be looked at
+constexpr std::int64_t kBlock = 4096;                             // bytes read at once
 
 // What both kinds of units have in common.
 struct Unit {
@@ -32,38 +31,45 @@ struct Unit {
   }
 };
 
+// A file of units, read by blocks; the first block and the one looked at last are kept. One thread.
 class QueueFile {
  public:
   static Result<QueueFile> open(const io::ReadFileSystem& files, const scan::MappedFile& info, bool batch) {
     RMQ_TRY(file, files.open(info.path));
-    return QueueFile(std::move(file), info, batch);
+    return QueueFile(std::move(file), info.size, batch);
   }
-
-  [[nodiscard]] std::int64_t units() const { return info_.size / unit_size(); }
-  [[nodiscard]] std::int64_t start() const { return info_.start; }
-
-  // Units [from, from + count), fewer if the file ends there.
-  Result<std::vector<Unit>> read(std::int64_t from, std::int64_t count) const {
-    std::vector<std::byte> bytes(static_cast<std::size_t>(count * unit_size()));
-    RMQ_TRY(got, file_->read_at(from * unit_size(), bytes));
-    std::vector<Unit> found;
-    found.reserve(static_cast<std::size_t>(count));
-    for (std::size_t at = 0; at + static_cast<std::size_t>(unit_size()) <= got;
-         at += static_cast<std::size_t>(unit_size()))
-      found.push_back(load(bytes.data() + at));
-    return found;
-  }
-  Result<Unit> read_one(std::int64_t number) const {
-    RMQ_TRY(found, read(number, 1));
-    return found.empty() ? Unit{} : found.front();
-  }
-
- private:
-  QueueFile(std::unique_ptr<io::ReadFile> file, const scan::MappedFile& info, bool batch)
-      : file_(std::move(file)), info_(info), batch_(batch) {}
 
   [[nodiscard]] std::int64_t unit_size() const {
     return batch_ ? format::kBatchConsumeQueueEntrySize : format::kConsumeQueueEntrySize;
+  }
+  [[nodiscard]] std::int64_t units() const { return size_ / unit_size(); }
+  [[nodiscard]] std::int64_t units_in_block() const { return kBlock / unit_size(); }
+
+  // `number` in [0, units()).
+  Result<Unit> unit(std::int64_t number) {
+    const std::int64_t block = number / units_in_block();
+    Block& kept = block == 0 ? first_ : latest_;
+    if (kept.number != block) RMQ_CHECK(read(block, kept));
+    return load(kept.bytes.data() + (number - block * units_in_block()) * unit_size());
+  }
+
+ private:
+  struct Block {
+    std::int64_t number = -1;
+    std::array<std::byte, kBlock> bytes{};  // zeros behind the end of the file
+  };
+
+  QueueFile(std::unique_ptr<io::ReadFile> file, std::int64_t size, bool batch)
+      : file_(std::move(file)), size_(size), batch_(batch) {}
+
+  Status read(std::int64_t number, Block& block) const {
+    block.number = -1;
+    block.bytes.fill(std::byte());
+    RMQ_TRY(got, file_->read_at(number * units_in_block() * unit_size(), block.bytes));
+    if (got < block.bytes.size())
+      std::fill(block.bytes.begin() + static_cast<std::ptrdiff_t>(got), block.bytes.end(), std::byte());
+    block.number = number;
+    return {};
   }
   [[nodiscard]] Unit load(const std::byte* at) const {
     if (batch_) {
@@ -76,8 +82,10 @@ class QueueFile {
   }
 
   std::unique_ptr<io::ReadFile> file_;
-  scan::MappedFile info_;
+  std::int64_t size_;
   bool batch_;
+  Block first_;
+  Block latest_;
 };
 
 bool counts(const Unit& unit, const TailBounds& bounds) {
@@ -89,35 +97,32 @@ struct Prefix {
   Unit last;
 };
 
-// How many units stand at the file's beginning, one behind the other: every one looked at.
-Result<Prefix> scan_prefix(const QueueFile& file, const TailBounds& bounds) {
-  Prefix prefix;
-  while (prefix.units < file.units()) {
-    RMQ_TRY(block, file.read(prefix.units, kScanBlock / format::kConsumeQueueEntrySize));
-    for (const Unit& unit : block) {
-      if (!counts(unit, bounds) || (prefix.units > 0 && !unit.may_follow(prefix.last))) return prefix;
-      prefix.last = unit;
-      ++prefix.units;
-    }
-    if (block.empty()) break;
+// How many units stand one behind the other from `from` on, at most up to `end`: every one looked at.
+Result<Prefix> walk(QueueFile& file, std::int64_t from, std::int64_t end, const TailBounds& bounds) {
+  Prefix prefix{from, {}};
+  while (prefix.units < end) {
+    RMQ_TRY(unit, file.unit(prefix.units));
+    if (!counts(unit, bounds) || (prefix.units > from && !unit.may_follow(prefix.last))) break;
+    prefix.last = unit;
+    ++prefix.units;
   }
   return prefix;
 }
 
-// The same by halving: the units that count stand at the beginning, unless the file is damaged.
-Result<Prefix> find_prefix(const QueueFile& file, const TailBounds& bounds) {
-  const std::int64_t block_units = kBlock / format::kBatchConsumeQueueEntrySize;
-  std::int64_t low = 0;  // units below count
-  std::int64_t high = file.units();
-  Unit below;
-  if (high == 0) return Prefix{};
-  RMQ_TRY(first, file.read_one(0));
+// How many units stand at the file's beginning, by halving: those that count are the first ones, unless the
+// file is damaged.
+Result<Prefix> find_prefix(QueueFile& file, const TailBounds& bounds) {
+  if (file.units() == 0) return Prefix{};
+  RMQ_TRY(first, file.unit(0));
   if (!counts(first, bounds)) return Prefix{};
-  below = first;
-  low = 1;
-  while (high - low > block_units / 2) {
-    const std::int64_t middle = low + (high - low) / 2;
-    RMQ_TRY(unit, file.read_one(middle));
+  Unit below = first;
+  std::int64_t low = 1;  // units below count
+  std::int64_t high = file.units();
+  while (high - low > file.units_in_block() / 2) {
+    // Most queues end within their first block, which is here already.
+    const std::int64_t middle =
+        low == 1 && high > file.units_in_block() ? file.units_in_block() - 1 : low + (high - low) / 2;
+    RMQ_TRY(unit, file.unit(middle));
     if (counts(unit, bounds) && unit.may_follow(below)) {
       below = unit;
       low = middle + 1;
@@ -126,27 +131,26 @@ Result<Prefix> find_prefix(const QueueFile& file, const TailBounds& bounds) {
     }
   }
   // Units before and behind the place must bear it out.
-  const std::int64_t from = std::max<std::int64_t>(0, low - block_units / 2);
-  RMQ_TRY(block, file.read(from, std::min(block_units, file.units() - from)));
-  Prefix prefix{from, {}};
-  for (const Unit& unit : block) {
-    if (!counts(unit, bounds) || (prefix.units > from && !unit.may_follow(prefix.last))) break;
-    prefix.last = unit;
-    ++prefix.units;
-  }
-  if (prefix.units < low) return scan_prefix(file, bounds);
-  return prefix;
+  const std::int64_t from = std::max<std::int64_t>(0, low - file.units_in_block() / 2);
+  RMQ_TRY(prefix, walk(file, from, std::min(file.units(), low + file.units_in_block() / 2), bounds));
+  if (prefix.units >= low) return prefix;
+  return walk(file, 0, file.units(), bounds);
 }
 
-// The first unit at or above `from` that leads to a message at or above bounds.log_begin; the file's end if
-// none does.
-Result<std::int64_t> find_live(const QueueFile& file, std::int64_t end, const TailBounds& bounds) {
-  std::int64_t low = 0;
-  std::int64_t high = end;
+// The first of the units below `end`, which is above 0, that leads to a message at or above bounds.log_begin;
+// `end` if none does.
+Result<std::int64_t> find_live(QueueFile& file, std::int64_t end, const TailBounds& bounds) {
+  const auto is_dead = [&](const Unit& unit) { return unit.blank || unit.log_offset < bounds.log_begin; };
+  RMQ_TRY(first, file.unit(0));
+  if (!is_dead(first)) return std::int64_t{0};
+  RMQ_TRY(last, file.unit(end - 1));
+  if (is_dead(last)) return end;
+  std::int64_t low = 1;
+  std::int64_t high = end - 1;
   while (low < high) {
     const std::int64_t middle = low + (high - low) / 2;
-    RMQ_TRY(unit, file.read_one(middle));
-    if (unit.blank || unit.log_offset < bounds.log_begin) {
+    RMQ_TRY(unit, file.unit(middle));
+    if (is_dead(unit)) {
       low = middle + 1;
     } else {
       high = middle;
@@ -187,10 +191,11 @@ Result<QueueTail> find_queue_tail(const io::ReadFileSystem& files, const scan::Q
   // Files from the end that have no unit are there ahead of time, or hold what came to nothing.
   std::size_t last = set.size();
   Prefix prefix;
+  std::optional<QueueFile> last_file;
   while (last > 0 && prefix.units == 0) {
     --last;
     RMQ_TRY(file, QueueFile::open(files, set[last], tail.batch));
-    RMQ_TRY(found, find_prefix(file, bounds));
+    RMQ_TRY(found, find_prefix(last_file.emplace(std::move(file)), bounds));
     prefix = found;
   }
   tail.end = set[last].start / unit_size + prefix.units;
@@ -208,12 +213,17 @@ Result<QueueTail> find_queue_tail(const io::ReadFileSystem& files, const scan::Q
   tail.min_offset = tail.next_offset;
   if (newest.blank || newest.log_offset < bounds.log_begin) return tail;
   for (std::size_t i = 0; i <= last; ++i) {
-    RMQ_TRY(file, QueueFile::open(files, set[i], tail.batch));
-    const std::int64_t end = i == last ? prefix.units : file.units();
+    std::optional<QueueFile> opened;
+    if (i < last) {
+      RMQ_TRY(file, QueueFile::open(files, set[i], tail.batch));
+      opened.emplace(std::move(file));
+    }
+    QueueFile& file = i < last ? *opened : *last_file;
+    const std::int64_t end = i < last ? file.units() : prefix.units;
     RMQ_TRY(live, find_live(file, end, bounds));
     if (live == end) continue;
     tail.first = set[i].start / unit_size + live;
-    RMQ_TRY(unit, file.read_one(live));
+    RMQ_TRY(unit, file.unit(live));
     tail.min_offset = tail.batch ? unit.base_offset : tail.first;
     break;
   }
