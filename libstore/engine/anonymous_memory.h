@@ -1,4 +1,5 @@
-// A large piece of the process's own memory whose pages come when they are touched and can be given back one by one.
+// A large piece of the process's own memory whose pages come when they are touched and can be given back one
+// by one.
 #pragma once
 
 #include <cstddef>

@@ -11,17 +11,17 @@ namespace rmq::engine {
 namespace {
 
 constexpr std::int64_t kPage = 4096;
-constexpr std::int64_t kLargestWrite = 1 << 20;      // of one durable write
-constexpr std::int64_t kPopulateAhead = 64 << 20;    // pages taken in before the appenders come
+constexpr std::int64_t kLargestWrite = 1 << 20;    // of one durable write
+constexpr std::int64_t kPopulateAhead = 64 << 20;  // pages taken in before the appenders come
 constexpr std::int64_t kPopulateStep = 8 << 20;
-constexpr std::int64_t kReleaseStep = 8 << 20;       // memory is given back in such pieces
+constexpr std::int64_t kReleaseStep = 8 << 20;  // memory is given back in such pieces
 
 std::int64_t page_floor(std::int64_t at) { return at / kPage * kPage; }
 
 }  // namespace
 
-// A file that is being appended to. Async flush: its bytes are a shared map. Sync flush: they are private memory, and
-// only flush() writes the file, so that no page is ever dirty but by it.
+// A file that is being appended to. Async flush: its bytes are a shared map. Sync flush: they are private
+// memory, and only flush() writes the file, so that no page is ever dirty but by it.
 struct CommitLog::Tail {
   std::int64_t start = 0;
   std::string path;
@@ -37,8 +37,9 @@ struct CommitLog::Tail {
     return bytes.subspan(static_cast<std::size_t>(offset - start), static_cast<std::size_t>(size));
   }
 
-  [[nodiscard]] static Result<std::shared_ptr<Tail>> over(std::shared_ptr<io::WriteFile> file, std::int64_t start,
-                                                          std::string path, FlushDiskType flush) {
+  [[nodiscard]] static Result<std::shared_ptr<Tail>> over(std::shared_ptr<io::WriteFile> file,
+                                                          std::int64_t start, std::string path,
+                                                          FlushDiskType flush) {
     auto tail = std::make_shared<Tail>();
     tail->start = start;
     tail->path = std::move(path);
@@ -78,7 +79,8 @@ Status CommitLog::adopt(std::vector<CommitLogFile> existing, std::int64_t end) {
   if (tail->memory) {
     const std::int64_t page = page_floor(end - start);
     RMQ_TRY(got, tail->file->read_at(page, tail->at(start + page, end - start - page)));
-    if (static_cast<std::int64_t>(got) < end - start - page) return wrong_use(known.path + " is shorter than the log");
+    if (static_cast<std::int64_t>(got) < end - start - page)
+      return wrong_use(known.path + " is shorter than the log");
     tail->released = page;
   }
   tail->populated = end - start;
@@ -183,7 +185,8 @@ void CommitLog::complete(const Extent& extent) {
 }
 
 void CommitLog::wait_written(std::int64_t offset) const {
-  for (std::int64_t now = written(); now < offset; now = written()) written_.wait(now, std::memory_order_acquire);
+  for (std::int64_t now = written(); now < offset; now = written())
+    written_.wait(now, std::memory_order_acquire);
 }
 
 Result<std::size_t> CommitLog::read(std::int64_t offset, std::span<std::byte> out) const {
@@ -237,7 +240,8 @@ Status CommitLog::flush_to(std::int64_t offset) {
   }
   durable_.store(to, std::memory_order_release);
   const std::lock_guard tails(tails_mutex_);
-  while (!unflushed_.empty() && unflushed_.front() != tail_ && unflushed_.front()->end() <= to) unflushed_.pop_front();
+  while (!unflushed_.empty() && unflushed_.front() != tail_ && unflushed_.front()->end() <= to)
+    unflushed_.pop_front();
   return {};
 }
 
@@ -257,8 +261,8 @@ Status CommitLog::sync_files(std::int64_t to) {
   return {};
 }
 
-// Sync flush: whole pages from private memory, so that none needs to be read first. The last one may still be written to
-// by appenders, behind `to`: it is copied up to there.
+// Sync flush: whole pages from private memory, so that none needs to be read first. The last one may still be
+// written to by appenders, behind `to`: it is copied up to there.
 Status CommitLog::write_pages(std::int64_t from, std::int64_t to) {
   std::vector<std::shared_ptr<Tail>> dirty;
   {
@@ -277,7 +281,8 @@ Status CommitLog::write_pages(std::int64_t from, std::int64_t to) {
       at += piece;
     }
     if (at < end) {
-      last_page_.assign(static_cast<std::size_t>(std::min(kPage, std::ssize(tail->bytes) - at)), std::byte{0});
+      last_page_.assign(static_cast<std::size_t>(std::min(kPage, std::ssize(tail->bytes) - at)),
+                        std::byte{0});
       std::ranges::copy(tail->at(tail->start + at, end - at), last_page_.begin());
       RMQ_CHECK(tail->file->write_durable(at, last_page_));
     }
@@ -290,7 +295,8 @@ void CommitLog::forget_before(std::int64_t offset) {
   for (const auto& tail : unflushed_) {
     const std::int64_t whole = page_floor(std::min({offset, durable(), tail->end()}) - tail->start);
     if (!tail->memory || whole - tail->released < kReleaseStep) continue;
-    tail->memory->release(static_cast<std::size_t>(tail->released), static_cast<std::size_t>(whole - tail->released));
+    tail->memory->release(static_cast<std::size_t>(tail->released),
+                          static_cast<std::size_t>(whole - tail->released));
     tail->released = whole;
   }
 }

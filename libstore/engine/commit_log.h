@@ -1,6 +1,6 @@
-// The commit log as something to append to: which bytes belong to whom, when others may see them, and when they are on
-// disk. Knows files and offsets, nothing of messages. RocketMQ: MappedFileQueue, DefaultMappedFile, AllocateMappedFileService,
-// CommitLog.GroupCommitService and FlushRealTimeService.
+// The commit log as something to append to: which bytes belong to whom, when others may see them, and when
+// they are on disk. Knows files and offsets, nothing of messages. RocketMQ: MappedFileQueue,
+// DefaultMappedFile, AllocateMappedFileService, CommitLog.GroupCommitService and FlushRealTimeService.
 //
 // Threads: reserve() by one thread at a time (the caller's append lock); everything else from any thread.
 #pragma once
@@ -24,15 +24,17 @@ namespace rmq::engine {
 
 // flushDiskType, and what each promises once a message is acknowledged:
 enum class FlushDiskType {
-  // It survives the process, however it ends: it lies in a shared map. A power loss may take what was not flushed yet.
+  // It survives the process, however it ends: it lies in a shared map. A power loss may take what was not
+  // flushed yet.
   async_flush,
   // It survives a power loss: it was acknowledged after the disk had it.
   sync_flush,
 };
 
 struct CommitLogOptions {
-  std::vector<std::string> directories;  // absolute; new files take turns (storePathCommitLog with several paths)
-  std::int64_t file_size = 1 << 30;      // mappedFileSizeCommitLog
+  std::vector<std::string>
+      directories;                   // absolute; new files take turns (storePathCommitLog with several paths)
+  std::int64_t file_size = 1 << 30;  // mappedFileSizeCommitLog
   FlushDiskType flush = FlushDiskType::async_flush;
 };
 
@@ -43,10 +45,12 @@ struct CommitLogFile {
 
 class CommitLog {
  public:
-  // Goes on at `end` with the files that are there, sorted by start and without gaps; everything before `end` counts as
-  // durable. Bytes behind `end` in its file must be zeros: recovery has seen to that.
-  [[nodiscard]] static Result<std::unique_ptr<CommitLog>> open(io::FileSystem& files, CommitLogOptions options,
-                                                               std::vector<CommitLogFile> existing, std::int64_t end);
+  // Goes on at `end` with the files that are there, sorted by start and without gaps; everything before `end`
+  // counts as durable. Bytes behind `end` in its file must be zeros: recovery has seen to that.
+  [[nodiscard]] static Result<std::unique_ptr<CommitLog>> open(io::FileSystem& files,
+                                                               CommitLogOptions options,
+                                                               std::vector<CommitLogFile> existing,
+                                                               std::int64_t end);
   ~CommitLog();
   CommitLog(const CommitLog&) = delete;
   CommitLog& operator=(const CommitLog&) = delete;
@@ -60,12 +64,13 @@ class CommitLog {
   };
   // How many bytes fit behind each other into the file at hand, leaving room for the BLANK that ends it.
   [[nodiscard]] std::int64_t room() const;
-  // `size` bytes in one piece. Where they do not fit any more, the file is ended by a BLANK and the next one begun.
-  // Fails when the next file cannot be made (disk full: comes right again by itself) or after a failed sync (for good).
+  // `size` bytes in one piece. Where they do not fit any more, the file is ended by a BLANK and the next one
+  // begun. Fails when the next file cannot be made (disk full: comes right again by itself) or after a failed
+  // sync (for good).
   [[nodiscard]] Result<Extent> reserve(std::int64_t size);
   void complete(const Extent& extent);
-  // Until everything before `offset` has been completed too. Only then may it be acknowledged: behind a hole nothing is
-  // found again after a kill.
+  // Until everything before `offset` has been completed too. Only then may it be acknowledged: behind a hole
+  // nothing is found again after a kill.
   void wait_written(std::int64_t offset) const;
 
   // [begin, written) can be read; [begin, durable) is on disk.
@@ -76,8 +81,9 @@ class CommitLog {
 
   // Bytes that were written (in sync mode: made durable), from one file. Returns how many there were.
   [[nodiscard]] Result<std::size_t> read(std::int64_t offset, std::span<std::byte> out) const;
-  // The bytes at `offset` where they lie in memory, while the log still holds them there; empty otherwise. Valid while
-  // `owner` is held, until forget_before(). For the dispatcher, which comes right behind the append.
+  // The bytes at `offset` where they lie in memory, while the log still holds them there; empty otherwise.
+  // Valid while `owner` is held, until forget_before(). For the dispatcher, which comes right behind the
+  // append.
   struct View {
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;
@@ -91,8 +97,8 @@ class CommitLog {
   // Until `offset` is durable.
   [[nodiscard]] Status flush_to(std::int64_t offset);
 
-  // Work that can be done ahead, in small steps by one thread: makes the next file, takes in the pages that come next.
-  // True while there is more to do.
+  // Work that can be done ahead, in small steps by one thread: makes the next file, takes in the pages that
+  // come next. True while there is more to do.
   [[nodiscard]] bool prepare();
 
   // Deletes files that end at or before `offset`, oldest first, never the one at hand. Returns how many.
@@ -136,8 +142,9 @@ class CommitLog {
   std::mutex making_mutex_;     // held while a file is made
   std::shared_ptr<Tail> next_;  // made ahead
   mutable std::mutex tails_mutex_;
-  std::shared_ptr<Tail> tail_;                   // the file at hand; none in a log without files
-  std::deque<std::shared_ptr<Tail>> unflushed_;  // files that hold bytes behind `durable`, the tail among them
+  std::shared_ptr<Tail> tail_;  // the file at hand; none in a log without files
+  std::deque<std::shared_ptr<Tail>>
+      unflushed_;  // files that hold bytes behind `durable`, the tail among them
 
   std::mutex flights_mutex_;
   std::deque<Flight> flights_;  // reserved and not yet visible, in order

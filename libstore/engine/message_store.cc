@@ -1,7 +1,6 @@
 #include "libstore/engine/message_store.h"
 
 #include <fmt/format.h>
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,8 +12,8 @@
 #include "libstore/bytes/big_endian.h"
 #include "libstore/bytes/crc32.h"
 #include "libstore/derive/queue_tail.h"
-#include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/abort_file.h"
+#include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/mapped_file_name.h"
 #include "libstore/format/message_properties.h"
 #include "libstore/format/store_checkpoint.h"
@@ -52,7 +51,8 @@ PutScratch& scratch() {
   return mine;
 }
 
-// MessageExtEncoder.encode, HookUtils.checkBeforePutMessage. An inner batch takes as many queue offsets as INNER_NUM says.
+// MessageExtEncoder.encode, HookUtils.checkBeforePutMessage. An inner batch takes as many queue offsets as
+// INNER_NUM says.
 PutStatus prepare(const format::MessageView& message, std::int32_t max_message_size, Prepared& prepared) {
   if (message.topic.empty()) return PutStatus::message_illegal;
   if (message.properties.size() > 32767U) return PutStatus::properties_size_exceeded;
@@ -67,7 +67,8 @@ PutStatus prepare(const format::MessageView& message, std::int32_t max_message_s
   prepared.count = 1;
   if ((message.sys_flag & format::kSysFlagInnerBatch) != 0) {
     const auto number = format::find_property(message.properties, format::kPropertyInnerNum);
-    if (number && (!format::parse_java_int(*number, prepared.count) || prepared.count < 1)) return PutStatus::message_illegal;
+    if (number && (!format::parse_java_int(*number, prepared.count) || prepared.count < 1))
+      return PutStatus::message_illegal;
   }
   return PutStatus::put_ok;
 }
@@ -76,6 +77,13 @@ PutStatus status_of(const Error& error) {
   if (error.code == ErrorCode::wrong_use) return PutStatus::message_illegal;  // larger than a file
   return error.os_errno == ENOSPC || error.os_errno == EDQUOT ? PutStatus::create_mapped_file_failed
                                                               : PutStatus::service_not_available;
+}
+
+// What lies in the directory of a store that was killed before its first file was there.
+bool comes_before_the_store(const io::DirectoryEntry& entry) {
+  return entry.name == format::kStoreLockFileName || entry.name == recovery::kLostAndFound ||
+         entry.name == format::kAbortFileName ||
+         entry.name.starts_with("." + std::string(format::kAbortFileName));
 }
 
 bool has_key(std::span<const std::byte> record, std::string_view topic, std::string_view key) {
@@ -90,7 +98,8 @@ bool has_key(std::span<const std::byte> record, std::string_view topic, std::str
 }  // namespace
 
 std::size_t MessageStore::QueueKeyHash::operator()(const QueueKeyView& key) const {
-  return std::hash<std::string_view>{}(key.topic) ^ (static_cast<std::size_t>(key.queue_id) * std::size_t{0x9E3779B97F4A7C15U});
+  return std::hash<std::string_view>{}(key.topic) ^
+         (static_cast<std::size_t>(key.queue_id) * std::size_t{0x9E3779B97F4A7C15U});
 }
 
 std::int64_t& MessageStore::next_offset(std::string_view topic, std::int32_t queue_id) {
@@ -98,7 +107,8 @@ std::int64_t& MessageStore::next_offset(std::string_view topic, std::int32_t que
   if (known != next_offsets_.end()) return known->second;
   // The first message since the store was opened: what was there then has all been dispatched.
   const auto range = queues_->range(topic, queue_id);
-  return next_offsets_.emplace(QueueKey{std::string(topic), queue_id}, range ? range->next_offset : 0).first->second;
+  return next_offsets_.emplace(QueueKey{std::string(topic), queue_id}, range ? range->next_offset : 0)
+      .first->second;
 }
 
 PutResult MessageStore::put(const format::MessageView& message) {
@@ -132,7 +142,8 @@ void MessageStore::put(std::span<const format::MessageView> messages, std::span<
       // As many as fit into the file at hand, at least one.
       std::int64_t total = work.prepared[placed].size;
       std::size_t end = placed + 1;
-      for (const std::int64_t room = log_->room(); end < messages.size() && total + work.prepared[end].size <= room; ++end) {
+      for (const std::int64_t room = log_->room();
+           end < messages.size() && total + work.prepared[end].size <= room; ++end) {
         total += work.prepared[end].size;
       }
       auto extent = log_->reserve(total);
@@ -178,8 +189,8 @@ void MessageStore::put(std::span<const format::MessageView> messages, std::span<
   if (options_.flush == FlushDiskType::sync_flush && !log_->flush_to(end)) {
     for (std::size_t k = 0; k < placed; ++k) results[k].status = PutStatus::flush_disk_timeout;
   }
-  // In line with the append. Whoever finds the dispatcher at work leaves it to that one, who looks again at the end; a
-  // reader that cannot wait catches up itself.
+  // In line with the append. Whoever finds the dispatcher at work leaves it to that one, who looks again at
+  // the end; a reader that cannot wait catches up itself.
   while (dispatched_.load(std::memory_order_acquire) < visible()) {
     const std::unique_lock lock(dispatch_mutex_, std::try_to_lock);
     if (!lock.owns_lock() || !dispatch_locked(visible())) break;
@@ -210,7 +221,8 @@ Status MessageStore::dispatch_locked(std::int64_t to) {
   return {};
 }
 
-// Dispatches whole records from `from` on, up to the end of their file or of what is at hand. Returns where it stopped.
+// Dispatches whole records from `from` on, up to the end of their file or of what is at hand. Returns where
+// it stopped.
 Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_t to) {
   const std::int64_t file_size = report_.plan.commit_log_file_size;
   const std::int64_t file_end = from / file_size * file_size + file_size;
@@ -224,7 +236,8 @@ Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_
       bytes = std::span(read_buffer_).first(got);
       if (got < sizeof(std::int32_t)) return wrong_use(fmt::format("the log has no record at {}", from));
       const auto size = static_cast<std::size_t>(load_be<std::uint32_t>(bytes.data()));
-      const bool blank = got >= format::kBlankSize && load_be<std::int32_t>(bytes.data() + 4) == format::kMagicBlank;
+      const bool blank =
+          got >= format::kBlankSize && load_be<std::int32_t>(bytes.data() + 4) == format::kMagicBlank;
       if (blank || size <= got || got < wanted) break;
       wanted = size;
     }
@@ -241,7 +254,8 @@ Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_
     }
     const auto size = static_cast<std::size_t>(load_be<std::uint32_t>(bytes.data()));
     if (size > bytes.size()) break;
-    if (format::MessageView::decode(bytes, message)) return wrong_use(fmt::format("the log has no record at {}", at));
+    if (format::MessageView::decode(bytes, message))
+      return wrong_use(fmt::format("the log has no record at {}", at));
     const auto request = derive::dispatch_request(message, at, rules_);
     // Stock stops at such a record for good; ours leaves it in the log and in no queue.
     if (request) requests_.push_back(*request);
@@ -290,7 +304,8 @@ Result<std::vector<std::byte>> MessageStore::look_up(std::int64_t log_offset) co
 }
 
 // IndexFile.selectPhyOffset, file by file from the newest. Hashes collide, so the messages are asked.
-Result<std::vector<std::int64_t>> MessageStore::query(std::string_view topic, std::string_view key, std::size_t most) {
+Result<std::vector<std::int64_t>> MessageStore::query(std::string_view topic, std::string_view key,
+                                                      std::size_t most) {
   RMQ_CHECK(catch_up());
   std::vector<std::int64_t> found;
   const std::int32_t hash = format::index_key_hash(topic, key);
@@ -353,8 +368,10 @@ Result<GetResult> MessageStore::get(std::string_view topic, std::int32_t queue_i
     }
     unit = *found;
   }
-  const std::size_t unit_size = range->batch ? format::kBatchConsumeQueueEntrySize : format::kConsumeQueueEntrySize;
-  constexpr std::size_t kMaxFilterMessageSize = 16'000;  // maxFilterMessageSize: bytes of units that one get looks at
+  const std::size_t unit_size =
+      range->batch ? format::kBatchConsumeQueueEntrySize : format::kConsumeQueueEntrySize;
+  constexpr std::size_t kMaxFilterMessageSize =
+      16'000;  // maxFilterMessageSize: bytes of units that one get looks at
   std::vector<std::byte> units(kMaxFilterMessageSize / unit_size * unit_size);
   RMQ_TRY(count, queues_->read(topic, queue_id, unit, units));
   if (count == 0) result.status = GetStatus::offset_found_null;
@@ -379,8 +396,8 @@ Result<GetResult> MessageStore::get(std::string_view topic, std::int32_t queue_i
       size = entry.size;
       tags = entry.tags_code;
     }
-    if (taken > 0 && (taken + messages > options.max_messages ||
-                      std::ssize(result.bytes) + size > options.max_bytes)) {
+    if (taken > 0 &&
+        (taken + messages > options.max_messages || std::ssize(result.bytes) + size > options.max_bytes)) {
       break;
     }
     result.next_begin_offset = offset + messages;
@@ -416,7 +433,8 @@ Status MessageStore::flush_derived() {
   return save_checkpoint();
 }
 
-// Claims only what is on disk: the log up to what was flushed, the queues up to what they have synced of that.
+// Claims only what is on disk: the log up to what was flushed, the queues up to what they have synced of
+// that.
 Status MessageStore::save_checkpoint() {
   const std::lock_guard lock(checkpoint_mutex_);
   std::int64_t logics = std::min(queues_->durable().store_timestamp, checkpoint_.physic_msg_timestamp);
@@ -499,7 +517,8 @@ Status MessageStore::start() {
   const auto began = std::chrono::steady_clock::now();
   if (!options_.config.message_delay_level.empty()) {
     auto levels = format::DelayLevels::parse(options_.config.message_delay_level);
-    if (!levels) return wrong_use("messageDelayLevel '" + options_.config.message_delay_level + "' makes no sense");
+    if (!levels)
+      return wrong_use("messageDelayLevel '" + options_.config.message_delay_level + "' makes no sense");
     rules_.delay_levels = std::move(*levels);
   }
   RMQ_CHECK(files_.make_directories(root_));
@@ -525,9 +544,7 @@ Status MessageStore::start() {
 
 Result<scan::StoreSurvey> MessageStore::survey() {
   RMQ_TRY(entries, files_.list(root_));
-  const bool fresh = std::ranges::all_of(entries, [](const io::DirectoryEntry& entry) {
-    return entry.name == format::kStoreLockFileName || entry.name == recovery::kLostAndFound;
-  });
+  const bool fresh = std::ranges::all_of(entries, &comes_before_the_store);
   if (!fresh) {
     scan::StoreConfig config = options_.config;
     config.commit_log_file_size.reset();  // the files say it themselves, whatever broker.conf says now
@@ -551,13 +568,14 @@ Status MessageStore::recover(const scan::StoreSurvey& survey) {
   RMQ_TRY(made, recovery::make_plan(files_, survey, plan));
   report_.plan = std::move(made);
   if (!report_.plan.possible()) {
-    return wrong_use(fmt::format("{} needs repair before it can be written to: {}{}", root_, report_.plan.refusals.front(),
-                                 report_.plan.refusals.size() == 1
-                                     ? ""
-                                     : fmt::format(" (and {} more)", report_.plan.refusals.size() - 1)));
+    return wrong_use(fmt::format(
+        "{} needs repair before it can be written to: {}{}", root_, report_.plan.refusals.front(),
+        report_.plan.refusals.size() == 1 ? ""
+                                          : fmt::format(" (and {} more)", report_.plan.refusals.size() - 1)));
   }
   if (report_.plan.commit_log_file_size == 0) {
-    report_.plan.commit_log_file_size = options_.config.commit_log_file_size.value_or(CommitLogOptions{}.file_size);
+    report_.plan.commit_log_file_size =
+        options_.config.commit_log_file_size.value_or(CommitLogOptions{}.file_size);
   }
   last_store_timestamp_ = report_.plan.last_store_timestamp;
   return recovery::apply(files_, root_, report_.plan, options_.clock->now_ms());
@@ -598,15 +616,17 @@ Status MessageStore::open_log(const scan::StoreSurvey& survey) {
 Status MessageStore::open_queues(const scan::StoreSurvey& survey) {
   const recovery::Plan& plan = report_.plan;
   derive::QueueWriterOptions options;
-  options.simple_directory = survey.config.consume_queue_directory.empty() ? io::join_path(root_, "consumequeue")
-                                                                           : survey.config.consume_queue_directory;
+  options.simple_directory = survey.config.consume_queue_directory.empty()
+                                 ? io::join_path(root_, "consumequeue")
+                                 : survey.config.consume_queue_directory;
   options.batch_directory = io::join_path(root_, "batchconsumequeue");
   const scan::StoreConfig& wished = options_.config;
   if (wished.consume_queue_file_size) options.simple_file_size = *wished.consume_queue_file_size;
   if (wished.batch_consume_queue_file_size) options.batch_file_size = *wished.batch_consume_queue_file_size;
   for (const scan::Queue& queue : survey.queues) {
     if (queue.files.file_size == 0) continue;
-    (queue.kind == scan::QueueKind::batch ? options.batch_file_size : options.simple_file_size) = queue.files.file_size;
+    (queue.kind == scan::QueueKind::batch ? options.batch_file_size : options.simple_file_size) =
+        queue.files.file_size;
   }
   queues_ = std::make_unique<derive::QueueWriter>(files_, std::move(options));
   // Units of messages that are dispatched again do not count: after a power loss any of them may be missing.
@@ -645,7 +665,8 @@ Status MessageStore::open_index(const scan::StoreSurvey& survey) {
   };
   if (options_.config.index_slots) options.slots = *options_.config.index_slots;
   if (options_.config.index_entries) options.entries = *options_.config.index_entries;
-  if (const auto geometries = scan::infer_index_geometries(files_, survey); !geometries.empty() && geometries.back().known()) {
+  if (const auto geometries = scan::infer_index_geometries(files_, survey);
+      !geometries.empty() && geometries.back().known()) {
     options.slots = static_cast<std::int32_t>(geometries.back().slots);
     options.entries = static_cast<std::int32_t>(geometries.back().entries);
   }

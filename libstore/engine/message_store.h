@@ -5,8 +5,8 @@
 //   const GetResult got = (*store)->get("Orders", 0, put.queue_offset, {.max_messages = 32});
 //   (*store)->close();
 //
-// Threads: every function from any thread, but open and close. A message that put() acknowledged can be got at once, by
-// any thread. What an acknowledgement promises is said at FlushDiskType.
+// Threads: every function from any thread, but open and close. A message that put() acknowledged can be got
+// at once, by any thread. What an acknowledgement promises is said at FlushDiskType.
 #pragma once
 
 #include <atomic>
@@ -46,9 +46,9 @@ struct StoreOptions {
   scan::StoreConfig config;
   FlushDiskType flush = FlushDiskType::async_flush;
   recovery::Depth check = recovery::Depth::tail;  // of recovery, when the store is opened
-  std::int32_t max_message_size = 4 << 20;        // maxMessageSize: of the body; 64 KiB more for all of the record
-  std::int64_t flush_interval_ms = 500;           // flushIntervalCommitLog, async flush
-  std::int64_t queue_flush_interval_ms = 1000;    // flushIntervalConsumeQueue
+  std::int32_t max_message_size = 4 << 20;  // maxMessageSize: of the body; 64 KiB more for all of the record
+  std::int64_t flush_interval_ms = 500;     // flushIntervalCommitLog, async flush
+  std::int64_t queue_flush_interval_ms = 1000;  // flushIntervalConsumeQueue
   // Without threads of its own, for tests that decide what happens when: work() does a round of everything.
   bool background = true;
   std::size_t jobs = 2;  // threads of recovery
@@ -71,27 +71,31 @@ struct OpenReport {
 
 class MessageStore {
  public:
-  // Takes the store's lock, recovers, leaves an abort file. A store that needs more than steps that cannot lose anything
-  // is refused with wrong_use, and the context says what is wrong and what mends it. A directory that does not exist is
-  // made.
-  [[nodiscard]] static Result<std::unique_ptr<MessageStore>> open(io::FileSystem& files, StoreOptions options);
+  // Takes the store's lock, recovers, leaves an abort file. A store that needs more than steps that cannot
+  // lose anything is refused with wrong_use, and the context says what is wrong and what mends it. A
+  // directory that does not exist is made.
+  [[nodiscard]] static Result<std::unique_ptr<MessageStore>> open(io::FileSystem& files,
+                                                                  StoreOptions options);
   ~MessageStore();  // without close() the store is left as after a kill
   MessageStore(const MessageStore&) = delete;
   MessageStore& operator=(const MessageStore&) = delete;
 
-  // Queue offset, log offset, store time, CRC and record version are the store's to give; everything else is taken from
-  // the message as it is. With sync flush back when it is on disk.
+  // Queue offset, log offset, store time, CRC and record version are the store's to give; everything else is
+  // taken from the message as it is. With sync flush back when it is on disk.
   [[nodiscard]] PutResult put(const format::MessageView& message);
-  // In order and without others between them, as long as they fit into one commit log file. `results` is as long.
+  // In order and without others between them, as long as they fit into one commit log file. `results` is as
+  // long.
   void put(std::span<const format::MessageView> messages, std::span<PutResult> results);
 
   // Fails only where the disk does.
-  [[nodiscard]] Result<GetResult> get(std::string_view topic, std::int32_t queue_id, std::int64_t queue_offset,
-                                      const GetOptions& options = {});
+  [[nodiscard]] Result<GetResult> get(std::string_view topic, std::int32_t queue_id,
+                                      std::int64_t queue_offset, const GetOptions& options = {});
   // The record that begins at `log_offset`; empty where none does.
   [[nodiscard]] Result<std::vector<std::byte>> look_up(std::int64_t log_offset) const;
-  // Messages with this key (UNIQ_KEY, or one of KEYS), newest first, at most `most`: where they lie in the log.
-  [[nodiscard]] Result<std::vector<std::int64_t>> query(std::string_view topic, std::string_view key, std::size_t most);
+  // Messages with this key (UNIQ_KEY, or one of KEYS), newest first, at most `most`: where they lie in the
+  // log.
+  [[nodiscard]] Result<std::vector<std::int64_t>> query(std::string_view topic, std::string_view key,
+                                                        std::size_t most);
   [[nodiscard]] std::optional<std::int64_t> min_offset(std::string_view topic, std::int32_t queue_id) const;
   [[nodiscard]] std::optional<std::int64_t> max_offset(std::string_view topic, std::int32_t queue_id) const;
 
@@ -118,7 +122,9 @@ class MessageStore {
   struct QueueKeyHash {
     using is_transparent = void;
     std::size_t operator()(const QueueKeyView& key) const;
-    std::size_t operator()(const QueueKey& key) const { return (*this)(QueueKeyView{key.topic, key.queue_id}); }
+    std::size_t operator()(const QueueKey& key) const {
+      return (*this)(QueueKeyView{key.topic, key.queue_id});
+    }
   };
   struct QueueKeyEqual {
     using is_transparent = void;

@@ -9,6 +9,7 @@
 #include "libstore/base/saturate.h"
 #include "libstore/format/consume_queue_entry.h"
 #include "libstore/format/index_file.h"
+#include "libstore/format/message_properties.h"
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/scan/commit_log_walker.h"
 
@@ -23,12 +24,19 @@ struct FileWalk {
   std::int64_t records = 0;
   std::int64_t data_end = 0;  // position behind the last record or the BLANK
   std::int64_t last_store_timestamp = 0;
-  bool full = false;  // ends in a BLANK, or no byte is left
+  bool full = false;              // ends in a BLANK, or no byte is left
   std::optional<ZeroRange> tail;  // remains behind data_end, with nothing behind them that belongs to the log
   std::vector<std::string> refusals;
   std::int64_t bytes_read = 0;
   std::optional<Error> error;
 };
+
+// The body's CRC covers neither topic nor properties: where a torn write left zeros in them, the record is
+// none.
+bool is_whole(const format::MessageView& message) {
+  return message.body_crc_matches() && message.topic.find('\0') == std::string_view::npos &&
+         !format::store_properties(message.properties).has_zero;
+}
 
 class Planner {
  public:
@@ -55,7 +63,8 @@ class Planner {
     if (survey_.commit_log_is_dledger) refuse("the commit log is DLedger's");
     if (survey_.consume_queue_is_rocksdb) refuse("the consume queues are in RocksDB");
     const auto& log = survey_.commit_log;
-    for (const scan::StoreFile& stray : log.strays) refuse(fmt::format("{} is no commit log file", stray.shown));
+    for (const scan::StoreFile& stray : log.strays)
+      refuse(fmt::format("{} is no commit log file", stray.shown));
     for (std::size_t i = 0; i < log.files.size(); ++i) {
       const scan::MappedFile& file = log.files[i];
       if (file.size != log.file_size) {
@@ -67,17 +76,21 @@ class Planner {
       }
     }
     for (const scan::Queue& queue : survey_.queues) {
-      for (const scan::StoreFile& stray : queue.files.strays) refuse(fmt::format("{} is no queue file", stray.shown));
+      for (const scan::StoreFile& stray : queue.files.strays)
+        refuse(fmt::format("{} is no queue file", stray.shown));
       const auto& set = queue.files;
       for (std::size_t i = 0; i < set.files.size(); ++i) {
-        if (set.files[i].size != set.file_size || (i > 0 && set.files[i].start != set.files[i - 1].start + set.file_size)) {
-          refuse(fmt::format("{} has a wrong size, or does not follow the file before it", set.files[i].shown));
+        if (set.files[i].size != set.file_size ||
+            (i > 0 && set.files[i].start != set.files[i - 1].start + set.file_size)) {
+          refuse(
+              fmt::format("{} has a wrong size, or does not follow the file before it", set.files[i].shown));
         }
       }
     }
   }
 
-  // CommitLog.isMappedFileMatchedRecover: the last file whose first record is older than what the checkpoint vouches for.
+  // CommitLog.isMappedFileMatchedRecover: the last file whose first record is older than what the checkpoint
+  // vouches for.
   Result<std::size_t> first_file() {
     if (options_.depth == Depth::full || !survey_.checkpoint) return std::size_t{0};
     RMQ_TRY(bytes, io::read_all(files_, survey_.checkpoint->path, 1 << 20));
@@ -90,7 +103,8 @@ class Planner {
       walk.file_size = survey_.commit_log.file_size;
       scan::CommitLogWalker walker(*file, walk);
       const scan::LogItem* item = walker.next();
-      if (item != nullptr && item->kind == LogItemKind::record && item->message.store_timestamp <= trusted) return i;
+      if (item != nullptr && item->kind == LogItemKind::record && item->message.store_timestamp <= trusted)
+        return i;
     }
     return std::size_t{0};
   }
@@ -103,7 +117,8 @@ class Planner {
     for (const FileWalk& one : walks) {
       if (one.error) return *one.error;
     }
-    if (options_.cancelled && options_.cancelled()) return Error{ErrorCode::cancelled, 0, "planning the recovery"};
+    if (options_.cancelled && options_.cancelled())
+      return Error{ErrorCode::cancelled, 0, "planning the recovery"};
     return walks;
   }
 
@@ -121,7 +136,8 @@ class Planner {
     std::optional<scan::LogItem> gap;
     bool cut = false;  // behind the log's end in this file
     const auto gap_text = [&] {
-      return fmt::format("{}: bytes {} to {} are damaged", mapped.shown, gap->position, gap->position + gap->length);
+      return fmt::format("{}: bytes {} to {} are damaged", mapped.shown, gap->position,
+                         gap->position + gap->length);
     };
     while (const scan::LogItem* item = walker.next()) {
       found.bytes_read = item->position + item->length;
@@ -141,11 +157,11 @@ class Planner {
         break;
       }
       if (item->message.physical_offset != mapped.start + item->position) {
-        found.refusals.push_back(fmt::format("{}: the record at {} says that it is at {}", mapped.shown, item->position,
-                                             item->message.physical_offset));
+        found.refusals.push_back(fmt::format("{}: the record at {} says that it is at {}", mapped.shown,
+                                             item->position, item->message.physical_offset));
         break;
       }
-      if (!item->message.body_crc_matches()) {
+      if (!is_whole(item->message)) {
         // Only a torn append may end the log like this; what comes behind decides.
         gap = *item;
         gap->look = GapLook::damaged;
@@ -237,10 +253,11 @@ class Planner {
     std::int64_t end = low;
     for (auto entry = first; entry && entry->is_used(); entry = end < count ? load(end) : std::nullopt) ++end;
     plan_.zero.push_back({mapped.path, mapped.shown, low * kUnit, end * kUnit,
-                           "queue entries of messages that are not in the log"});
+                          "queue entries of messages that are not in the log"});
   }
 
-  // An index that knows of records behind the log's end would take new ones for known (IndexService.buildIndex).
+  // An index that knows of records behind the log's end would take new ones for known
+  // (IndexService.buildIndex).
   void drop_index() {
     for (const scan::IndexFileInfo& info : survey_.index_files) {
       const auto file = files_.open(info.path);
@@ -250,7 +267,8 @@ class Planner {
       if (!got || *got < bytes.size()) continue;
       const auto header = *format::IndexHeader::parse(bytes);
       if (header.end_phy_offset < plan_.log_end || header.index_count <= 1) continue;
-      plan_.move.push_back({info.path, info.shown, "an index file that knows of messages that are not in the log"});
+      plan_.move.push_back(
+          {info.path, info.shown, "an index file that knows of messages that are not in the log"});
       plan_.dispatch_from = std::clamp(header.begin_phy_offset, plan_.log_begin, plan_.dispatch_from);
     }
   }
@@ -263,7 +281,8 @@ class Planner {
 
 }  // namespace
 
-Result<Plan> make_plan(const io::ReadFileSystem& files, const scan::StoreSurvey& survey, const PlanOptions& options) {
+Result<Plan> make_plan(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
+                       const PlanOptions& options) {
   return Planner(files, survey, options).run();
 }
 

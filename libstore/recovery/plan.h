@@ -1,7 +1,7 @@
-// What a store needs before it can be written to again, found out without changing it: survey -> plan -> apply (apply.h).
-// One place for the engine's start and for rmq-repair. A start applies only steps that cannot lose a message; where more
-// is needed the plan says so, and nothing is done.
-// RocketMQ: CommitLog.recoverNormally and recoverAbnormally, ConsumeQueue.recover, truncateDirtyFiles.
+// What a store needs before it can be written to again, found out without changing it: survey -> plan ->
+// apply (apply.h). One place for the engine's start and for rmq-repair. A start applies only steps that
+// cannot lose a message; where more is needed the plan says so, and nothing is done. RocketMQ:
+// CommitLog.recoverNormally and recoverAbnormally, ConsumeQueue.recover, truncateDirtyFiles.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ struct Plan {
   std::vector<std::string> refusals;
   std::vector<ZeroRange> zero;
   std::vector<MoveAside> move;
-  bool was_closed_cleanly = false;      // no abort file
+  bool was_closed_cleanly = false;        // no abort file
   std::int64_t commit_log_file_size = 0;  // as the files prove; 0: no file yet
   std::int64_t log_begin = 0;
   std::int64_t log_end = 0;        // behind the last record, where appending goes on
@@ -61,7 +61,8 @@ struct PlanOptions {
   std::function<bool()> cancelled;
 };
 
-// Fails where the store cannot be read or `cancelled` said so; damage is no failure but a refusal in the plan.
+// Fails where the store cannot be read or `cancelled` said so; damage is no failure but a refusal in the
+// plan.
 [[nodiscard]] Result<Plan> make_plan(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
                                      const PlanOptions& options);
 

@@ -56,7 +56,8 @@ std::unique_ptr<MessageStore> open(const StoreOptions& options) {
 
 // A message whose bytes follow from its number.
 struct Sample {
-  explicit Sample(int number) : body(static_cast<std::size_t>(number * 37 % 900), static_cast<char>('a' + number % 26)) {
+  explicit Sample(int number)
+      : body(static_cast<std::size_t>(number * 37 % 900), static_cast<char>('a' + number % 26)) {
     topic = number % 3 == 0 ? "Orders" : "Payments";
     properties = "TAGS\1t" + std::to_string(number % 4) + "\2UNIQ_KEY\1u" + std::to_string(number) + "\2";
     view.topic = topic;
@@ -125,11 +126,11 @@ void expect_clean(const Directory& directory) {
   ASSERT_TRUE(survey) << survey.error().message();
   forensics::VerifyOptions options;
   options.level = forensics::VerifyLevel::paranoid;
-  const auto summary = forensics::run_verify(io::posix_read_file_system(), *survey, options,
-                                             [](const forensics::Finding& finding) {
-                                               EXPECT_EQ(finding.severity, forensics::Severity::benign)
-                                                   << finding.code << " " << finding.file << " " << finding.message;
-                                             });
+  const auto summary = forensics::run_verify(
+      io::posix_read_file_system(), *survey, options, [](const forensics::Finding& finding) {
+        EXPECT_EQ(finding.severity, forensics::Severity::benign)
+            << finding.code << " " << finding.file << " " << finding.message;
+      });
   EXPECT_TRUE(summary.clean);
 }
 
@@ -145,7 +146,9 @@ class MessageStoreTest : public testing::TestWithParam<FlushDiskType> {
 
 INSTANTIATE_TEST_SUITE_P(FlushDiskType, MessageStoreTest,
                          testing::Values(FlushDiskType::async_flush, FlushDiskType::sync_flush),
-                         [](const auto& type) { return type.param == FlushDiskType::async_flush ? "async" : "sync"; });
+                         [](const auto& type) {
+                           return type.param == FlushDiskType::async_flush ? "async" : "sync";
+                         });
 
 TEST_P(MessageStoreTest, WhatIsPutIsGotAndStaysAfterAClose) {
   std::vector<PutResult> puts;
@@ -153,7 +156,8 @@ TEST_P(MessageStoreTest, WhatIsPutIsGotAndStaysAfterAClose) {
     const auto store = open(options());
     ASSERT_TRUE(store);
     EXPECT_EQ(store->report().plan.was_closed_cleanly, true);
-    for (int i = 0; i < static_cast<int>(puts.size()); ++i) expect_got(*store, i, puts[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < static_cast<int>(puts.size()); ++i)
+      expect_got(*store, i, puts[static_cast<std::size_t>(i)]);
     const int from = static_cast<int>(puts.size());
     for (const PutResult& put : put_some(*store, from, from + 400)) puts.push_back(put);
     for (int i = from; i < from + 400; ++i) {
@@ -231,7 +235,8 @@ TEST_P(MessageStoreTest, WritersAndReadersAtOnce) {
         const auto got = store->get(topic, reader / 2, next);
         ASSERT_TRUE(got);
         for (const GetResult::Message& one : got->messages) {
-          const auto message = format::MessageView::parse(std::span(got->bytes).subspan(one.position, one.size));
+          const auto message =
+              format::MessageView::parse(std::span(got->bytes).subspan(one.position, one.size));
           ASSERT_TRUE(message);
           EXPECT_TRUE(message->body_crc_matches());
           EXPECT_EQ(one.queue_offset, next++);
@@ -277,7 +282,8 @@ TEST_P(MessageStoreTest, KilledInTheMiddle) {
     const auto least = static_cast<std::size_t>(1 + random() % 400);
     PutResult put;
     std::size_t got = 0;
-    for (; got < least && ::read(pipe_ends[0], &put, sizeof(put)) == sizeof(put); ++got) acknowledged.push_back(put);
+    for (; got < least && ::read(pipe_ends[0], &put, sizeof(put)) == sizeof(put); ++got)
+      acknowledged.push_back(put);
     ::kill(child, SIGKILL);
     while (::read(pipe_ends[0], &put, sizeof(put)) == sizeof(put)) acknowledged.push_back(put);
     ::close(pipe_ends[0]);
@@ -373,7 +379,8 @@ TEST(MessageStore, WhatIsNoMessage) {
   EXPECT_EQ(format::MessageView::parse(*store->look_up(put.log_offset))->version, 2);
 }
 
-// Half a message at the end, as a killed writer of another kind leaves it: gone from the log, kept in lost+found.
+// Half a message at the end, as a killed writer of another kind leaves it: gone from the log, kept in
+// lost+found.
 TEST(MessageStore, ATornTailIsZeroedAndKept) {
   const Directory directory;
   std::vector<PutResult> puts;
@@ -384,7 +391,8 @@ TEST(MessageStore, ATornTailIsZeroedAndKept) {
   }
   const std::int64_t end = puts.back().log_offset + puts.back().size;
   {
-    std::fstream log(directory.store() + "/commitlog/00000000000000000000", std::ios::in | std::ios::out | std::ios::binary);
+    std::fstream log(directory.store() + "/commitlog/00000000000000000000",
+                     std::ios::in | std::ios::out | std::ios::binary);
     log.seekp(end);
     log << "half of a message";
   }

@@ -30,21 +30,24 @@ Result<T> number(const json::Value& line, std::string_view name) {
 
 Result<std::vector<std::byte>> base64(const json::Value& line, std::string_view name) {
   const json::Value* value = line.find(name);
-  if (value == nullptr || value->if_string() == nullptr) return field_error(name, "is missing: dump with --body base64");
+  if (value == nullptr || value->if_string() == nullptr)
+    return field_error(name, "is missing: dump with --body base64");
   auto bytes = codec::decode_base64(*value->if_string());
   if (!bytes) return field_error(name, "is no base64");
   return std::move(*bytes);
 }
 
 // "1.2.3.4:5" or "[2001:db8::1]:5"; the sysFlag bit says how wide the address was stored.
-Result<std::int32_t> host(const json::Value& line, std::string_view name, bool v6, std::vector<std::byte>& address) {
+Result<std::int32_t> host(const json::Value& line, std::string_view name, bool v6,
+                          std::vector<std::byte>& address) {
   const json::Value* value = line.find(name);
   if (value == nullptr || value->if_string() == nullptr) return field_error(name, "is missing");
   std::string text = *value->if_string();
   const std::size_t colon = text.rfind(':');
   std::int32_t port = 0;
   if (colon == std::string::npos ||
-      std::from_chars(text.data() + colon + 1, text.data() + text.size(), port).ptr != text.data() + text.size()) {
+      std::from_chars(text.data() + colon + 1, text.data() + text.size(), port).ptr !=
+          text.data() + text.size()) {
     return field_error(name, "has no port");
   }
   text.resize(colon);
@@ -69,7 +72,8 @@ Result<bool> read_message_line(std::string_view text, MessageLine& into) {
   const auto line = json::parse(text);
   if (!line) return wrong_use("no JSON: " + line.error().message());
   const json::Value* kind = line->find("kind");
-  if (kind == nullptr || kind->if_string() == nullptr) return field_error("kind", "is missing: give lines of rmq-dump log");
+  if (kind == nullptr || kind->if_string() == nullptr)
+    return field_error("kind", "is missing: give lines of rmq-dump log");
   if (*kind->if_string() != "record") return false;
   const json::Value* topic = line->find("topic");
   if (topic == nullptr || topic->if_string() == nullptr) return field_error("topic", "is missing");
@@ -84,8 +88,10 @@ Result<bool> read_message_line(std::string_view text, MessageLine& into) {
   RMQ_TRY(queue_offset, number<std::int64_t>(*line, "queueOffset"));
   RMQ_TRY(reconsume_times, number<std::int32_t>(*line, "reconsumeTimes"));
   RMQ_TRY(prepared, number<std::int64_t>(*line, "preparedTransactionOffset"));
-  RMQ_TRY(born_port, host(*line, "bornHost", (sys_flag & format::kSysFlagBornHostV6) != 0, into.born_address));
-  RMQ_TRY(store_port, host(*line, "storeHost", (sys_flag & format::kSysFlagStoreHostV6) != 0, into.store_address));
+  RMQ_TRY(born_port,
+          host(*line, "bornHost", (sys_flag & format::kSysFlagBornHostV6) != 0, into.born_address));
+  RMQ_TRY(store_port,
+          host(*line, "storeHost", (sys_flag & format::kSysFlagStoreHostV6) != 0, into.store_address));
   into.body = std::move(body);
   into.properties = std::move(properties);
   into.store_timestamp = store_timestamp;

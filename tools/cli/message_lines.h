@@ -23,8 +23,8 @@ struct MessageLine {
   format::MessageView view;  // without what the store gives
 };
 
-// Fills `into`; false for a line that is no record (rmq-dump also prints gaps). Fails with wrong_use and names the field
-// that is missing or makes no sense.
+// Fills `into`; false for a line that is no record (rmq-dump also prints gaps). Fails with wrong_use and
+// names the field that is missing or makes no sense.
 [[nodiscard]] Result<bool> read_message_line(std::string_view text, MessageLine& into);
 
 }  // namespace rmq::cli

@@ -61,12 +61,14 @@ Result<engine::StoreOptions> store_options(const Arguments& arguments, recovery:
   options.config = config;
   options.check = check;
   if (const auto text = arguments.value("check")) {
-    if (*text != "full" && *text != "tail") return wrong_use("--check '" + *text + "' makes no sense; give full or tail");
+    if (*text != "full" && *text != "tail")
+      return wrong_use("--check '" + *text + "' makes no sense; give full or tail");
     options.check = *text == "full" ? recovery::Depth::full : recovery::Depth::tail;
   }
   if (config.sync_flush) options.flush = engine::FlushDiskType::sync_flush;
   if (const auto text = arguments.value("flush")) {
-    if (*text != "sync" && *text != "async") return wrong_use("--flush '" + *text + "' makes no sense; give sync or async");
+    if (*text != "sync" && *text != "async")
+      return wrong_use("--flush '" + *text + "' makes no sense; give sync or async");
     options.flush = *text == "sync" ? engine::FlushDiskType::sync_flush : engine::FlushDiskType::async_flush;
   }
   RMQ_TRY(common, common_options(arguments));
@@ -88,13 +90,15 @@ Opened open_store(const Arguments& arguments, recovery::Depth check, bool may_be
   const bool is_new = may_be_new && (there ? there->empty() : there.error().code == ErrorCode::not_found);
   if (!is_new) {
     const auto survey = scan::survey_store(io::posix_read_file_system(), options->config);
-    if (!survey && survey.error().code == ErrorCode::not_found) return {nullptr, fail(wrong_use("no such store: " + root))};
+    if (!survey && survey.error().code == ErrorCode::not_found)
+      return {nullptr, fail(wrong_use("no such store: " + root))};
     if (!survey) return {nullptr, fail(survey.error())};
-    if (survey->single_file) return {nullptr, fail(wrong_use(root + " is one file; give the directory above commitlog/"))};
+    if (survey->single_file)
+      return {nullptr, fail(wrong_use(root + " is one file; give the directory above commitlog/"))};
     const forensics::LockState lock = ask_lock_state(*survey);
     if (lock.holder || lock.writer) {
-      complain(kProgram, root + " is in use by process " + std::to_string(lock.holder ? *lock.holder : *lock.writer) +
-                             "; stop it first");
+      complain(kProgram, root + " is in use by process " +
+                             std::to_string(lock.holder ? *lock.holder : *lock.writer) + "; stop it first");
       return {nullptr, kExitRefused};
     }
   }
@@ -138,8 +142,8 @@ void plan_json(json::JsonLine& out, const engine::OpenReport& report) {
 
 void tell_plan(const engine::OpenReport& report) {
   for (const recovery::ZeroRange& step : report.plan.zero) {
-    complain(kProgram, fmt::format("{}: bytes {} to {} zeroed, a copy is in lost+found: {}", step.shown, step.from, step.to,
-                                   step.why));
+    complain(kProgram, fmt::format("{}: bytes {} to {} zeroed, a copy is in lost+found: {}", step.shown,
+                                   step.from, step.to, step.why));
   }
   for (const recovery::MoveAside& step : report.plan.move) {
     complain(kProgram, fmt::format("{} moved to lost+found: {}", step.shown, step.why));
@@ -172,8 +176,8 @@ int open_verb(const Arguments& arguments, const CommonOptions& common) {
   tell_plan(report);
   const recovery::Plan& plan = report.plan;
   return out.write(fmt::format("{}: {} records from {} to {} looked at in {:.2f} s, closed cleanly\n",
-                               plan.was_closed_cleanly ? "was clean" : "recovered", plan.records, plan.walked_from,
-                               plan.log_end, report.seconds))
+                               plan.was_closed_cleanly ? "was clean" : "recovered", plan.records,
+                               plan.walked_from, plan.log_end, report.seconds))
              ? kExitClean
              : kExitFault;
 }
@@ -272,7 +276,8 @@ int put_verb(const Arguments& arguments, const CommonOptions& common) {
   return out.write(text) ? code : code | kExitFault;
 }
 
-std::string message_line(const format::MessageView& message, std::int64_t queue_offset, forensics::OutputFormat format) {
+std::string message_line(const format::MessageView& message, std::int64_t queue_offset,
+                         forensics::OutputFormat format) {
   if (format == forensics::OutputFormat::text) {
     return fmt::format("{}/{} {}  at {}, {} bytes, {}\n", message.topic, message.queue_id, queue_offset,
                        message.physical_offset, message.total_size, format::offset_message_id(message));
@@ -332,7 +337,8 @@ int get_verb(const Arguments& arguments, const CommonOptions& common) {
     line.end_line();
     text += line.text();
   } else if (got->status != engine::GetStatus::found) {
-    text += fmt::format("{}: the queue holds {} to {}\n", to_string(got->status), got->min_offset, got->max_offset);
+    text += fmt::format("{}: the queue holds {} to {}\n", to_string(got->status), got->min_offset,
+                        got->max_offset);
   }
   const int code = got->status == engine::GetStatus::found ? kExitClean : kExitProblems;
   const bool written = out.write(text);
@@ -395,7 +401,8 @@ int run_store_command(const std::vector<std::string>& tokens) {
   if (arguments->has("help")) return out.write(store_help()) ? kExitClean : kExitFault;
   const auto common = common_options(*arguments);
   if (!common) return fail(common.error());
-  if (arguments->positionals().empty()) return fail(wrong_use("no STORE given; rmq-store " + verb + " STORE"));
+  if (arguments->positionals().empty())
+    return fail(wrong_use("no STORE given; rmq-store " + verb + " STORE"));
   install_signal_handlers();
   if (verb == "open") return open_verb(*arguments, *common);
   if (verb == "query") return query_verb(*arguments, *common);
