@@ -204,14 +204,17 @@ Result<FlushStep> QueueWriter::sync(const FlushLimit& limit) {
 }
 
 Status QueueWriter::flush() {
-  const FlushLimit all{INT64_MAX, INT32_MAX};
-  for (;;) {
-    RMQ_TRY(written, write_out(all));
-    RMQ_TRY(synced, sync(all));
-    Lock lock(mutex_);
-    if (dirty_.empty() && unsynced_.empty() && under_way_.empty()) return {};
+  Lock lock(mutex_);
+  const std::int64_t end = put_.log_offset;
+  while (!failed_ && settled().log_offset < end) {
+    lock.unlock();
+    const FlushLimit some;
+    RMQ_TRY(written, write_out(some));
+    RMQ_TRY(synced, sync(some));
+    lock.lock();
     if (written.files == 0 && synced.files == 0 && !under_way_.empty()) changed_.wait(lock);
   }
+  return failed_ ? Status(*failed_) : Status();
 }
 
 DerivedUpTo QueueWriter::durable() const {

@@ -132,7 +132,7 @@ class QueueWriter {
   [[nodiscard]] Result<FlushStep> write_out(const FlushLimit& limit);
   // Phase two: what was written to the disk (fdatasync, a file a queue).
   [[nodiscard]] Result<FlushStep> sync(const FlushLimit& limit);
-  // Both, until nothing is left.
+  // Both, until all that was put before the call is durable, whatever comes meanwhile.
   [[nodiscard]] Status flush();
   [[nodiscard]] DerivedUpTo durable() const;
 

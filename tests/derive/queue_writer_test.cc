@@ -469,6 +469,28 @@ TEST(QueueWriterSteps, RandomStepsGiveTheSameFiles) {
   }
 }
 
+TEST(QueueWriterThreads, AFlushEndsThoughMoreIsPutMeanwhile) {
+  SimulatedFileSystem disk(6);
+  QueueWriterOptions options = small_options();
+  options.memory_limit = 100 * 256;
+  QueueWriter queues(disk, options);
+  std::atomic<bool> over{false};
+  std::atomic<std::int64_t> put{0};
+  LogOfMessages log;
+  std::jthread dispatcher([&] {
+    while (!over) {
+      (void)queues.put({&log.add("A"), 1});
+      put = log.end();
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    const std::int64_t before = put;
+    EXPECT_TRUE(queues.flush());
+    EXPECT_GE(queues.durable().log_offset, before);
+  }
+  over = true;
+}
+
 TEST(QueueWriterThreads, FlushersAndReadersBesideTheDispatcher) {
   SimulatedFileSystem disk(5);
   QueueWriterOptions options = small_options();
