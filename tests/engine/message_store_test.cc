@@ -100,7 +100,7 @@ void expect_got(MessageStore& store, int number, const PutResult& put) {
   GetOptions one;
   one.max_messages = 1;
   const auto got = store.get(sample.topic, sample.view.queue_id, put.queue_offset, one);
-  ASSERT_TRUE(got);
+  ASSERT_TRUE(got) << got.error().message();
   ASSERT_EQ(got->status, GetStatus::found) << "message " << number;
   ASSERT_EQ(got->messages.size(), 1U);
   EXPECT_EQ(got->messages[0].queue_offset, put.queue_offset);
