@@ -118,17 +118,16 @@ std::int64_t CommitLog::room() const {
 
 // Ends the file at hand and begins the next one.
 Status CommitLog::roll() {
+  // Until the new file is the one at hand: prepare() must not take the old one for it and make the new one
+  // again.
+  const std::lock_guard making(making_mutex_);
   const std::shared_ptr<Tail> last = tail();
   const std::int64_t start = last ? last->end() : reserved();
-  std::shared_ptr<Tail> next;
-  {
-    const std::lock_guard making(making_mutex_);
-    if (!next_) {
-      RMQ_TRY(made, make_file(start));
-      next_ = std::move(made);
-    }
-    next = std::move(next_);
+  if (!next_) {
+    RMQ_TRY(made, make_file(start));
+    next_ = std::move(made);
   }
+  std::shared_ptr<Tail> next = std::move(next_);
   if (last) {
     const std::int64_t from = reserved();
     const std::int64_t left = last->end() - from;

@@ -209,6 +209,20 @@ TEST_P(MessageStoreTest, ABatchLiesInOnePiece) {
   expect_clean(directory_);
 }
 
+// Hundreds of files, each made by the thread that prepares it or by the one that needs it, whoever comes
+// first.
+TEST_P(MessageStoreTest, FilesAreRolledWhileTheNextOneIsMade) {
+  StoreOptions small = options();
+  small.config.commit_log_file_size = 8 << 10;
+  const auto store = open(small);
+  ASSERT_TRUE(store);
+  const std::vector<PutResult> puts = put_some(*store, 0, 2500);
+  for (int i = 0; i < 2500; ++i) expect_sample(*store, i, puts[static_cast<std::size_t>(i)]);
+  EXPECT_GT(puts.back().log_offset, 150 * (8 << 10));
+  ASSERT_TRUE(store->close());
+  expect_clean(directory_);
+}
+
 TEST_P(MessageStoreTest, WritersAndReadersAtOnce) {
   const auto store = open(options());
   ASSERT_TRUE(store);
