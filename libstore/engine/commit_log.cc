@@ -323,32 +323,6 @@ bool CommitLog::populate(Tail& tail, std::int64_t used) {
   return true;
 }
 
-Result<int> CommitLog::remove_before(std::int64_t offset) {
-  int removed = 0;
-  while (true) {
-    std::string path;
-    std::int64_t start = 0;
-    {
-      const std::unique_lock lock(known_mutex_);
-      if (known_.size() < 2) return removed;
-      start = known_.begin()->first;
-      if (start + options_.file_size > std::min(offset, durable())) return removed;
-      path = known_.begin()->second.path;
-      known_.erase(known_.begin());
-      begin_.store(known_.begin()->first, std::memory_order_release);
-    }
-    RMQ_CHECK(files_.remove(path));
-    ++removed;
-  }
-}
-
-std::vector<CommitLogFile> CommitLog::list() const {
-  const std::shared_lock lock(known_mutex_);
-  std::vector<CommitLogFile> all;
-  for (const auto& [start, known] : known_) all.push_back({start, known.path});
-  return all;
-}
-
 std::optional<Error> CommitLog::failure() const {
   const std::lock_guard lock(failure_mutex_);
   return failure_;

@@ -101,10 +101,6 @@ class CommitLog {
   // come next. True while there is more to do.
   [[nodiscard]] bool prepare();
 
-  // Deletes files that end at or before `offset`, oldest first, never the one at hand. Returns how many.
-  [[nodiscard]] Result<int> remove_before(std::int64_t offset);
-  [[nodiscard]] std::vector<CommitLogFile> list() const;
-
   // Why nothing can be appended any more; empty while all is well.
   [[nodiscard]] std::optional<Error> failure() const;
 

@@ -337,7 +337,6 @@ Result<GetResult> MessageStore::get(std::string_view topic, std::int32_t queue_i
                                     const GetOptions& options) {
   RMQ_CHECK(catch_up());
   GetResult result;
-  result.next_begin_offset = 0;
   const auto range = queues_->range(topic, queue_id);
   if (!range) return result;
   result.min_offset = range->min_offset;
@@ -497,7 +496,9 @@ void MessageStore::run_flusher() {
 MessageStore::MessageStore(io::FileSystem& files, StoreOptions options)
     : files_(files), options_(std::move(options)), root_(options_.config.root) {}
 
-MessageStore::~MessageStore() {
+MessageStore::~MessageStore() { stop_threads(); }
+
+void MessageStore::stop_threads() {
   {
     const std::lock_guard lock(work_mutex_);
     stopping_ = true;
@@ -679,13 +680,7 @@ Status MessageStore::open_index(const scan::StoreSurvey& survey) {
 
 Status MessageStore::close() {
   closed_.store(true, std::memory_order_release);
-  {
-    const std::lock_guard lock(work_mutex_);
-    stopping_ = true;
-  }
-  work_wanted_.notify_all();
-  if (preparer_.joinable()) preparer_.join();
-  if (flusher_.joinable()) flusher_.join();
+  stop_threads();
   RMQ_CHECK(flush());
   RMQ_CHECK(files_.remove(io::join_path(root_, format::kAbortFileName)));
   lock_.reset();

@@ -151,6 +151,7 @@ class MessageStore {
   [[nodiscard]] Status save_checkpoint();
   [[nodiscard]] std::int64_t& next_offset(std::string_view topic, std::int32_t queue_id);
   [[nodiscard]] std::int64_t visible() const;
+  void stop_threads();
   void run_preparer();
   void run_flusher();
   [[nodiscard]] bool wait_for_work(std::int64_t milliseconds);
