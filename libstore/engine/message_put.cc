@@ -1,0 +1,171 @@
+// MessageStore's way in: from a message to its bytes in the log. RocketMQ: CommitLog.asyncPutMessage,
+// MessageExtEncoder.
+#include <algorithm>
+#include <cerrno>
+
+#include "libstore/bytes/crc32.h"
+#include "libstore/engine/message_store.h"
+#include "libstore/format/message_properties.h"
+#include "libstore/format/sys_flag.h"
+
+namespace rmq::engine {
+namespace {
+
+constexpr std::int32_t kRecordOverhead = 64 << 10;  // MessageExtEncoder: maxMessageSize is of the body
+
+// A message as it will be written, before it has a place.
+struct Prepared {
+  std::int32_t size = 0;
+  std::int32_t crc = 0;
+  std::int32_t count = 1;  // queue offsets that it takes
+  std::int8_t version = 1;
+  bool enters_queue = true;
+};
+
+// What a put needs while it runs, kept by each thread so that no put allocates.
+struct PutScratch {
+  std::vector<Prepared> prepared;
+  std::vector<CommitLog::Extent> extents;
+  std::vector<std::size_t> extent_ends;  // index behind the last message of each extent
+};
+PutScratch& scratch() {
+  thread_local PutScratch mine;
+  mine.prepared.clear();
+  mine.extents.clear();
+  mine.extent_ends.clear();
+  return mine;
+}
+
+// MessageExtEncoder.encode, HookUtils.checkBeforePutMessage. An inner batch takes as many queue offsets as
+// INNER_NUM says.
+PutStatus prepare(const format::MessageView& message, std::int32_t max_message_size, Prepared& prepared) {
+  if (message.topic.empty()) return PutStatus::message_illegal;
+  if (message.properties.size() > 32767U) return PutStatus::properties_size_exceeded;
+  if (message.body.size() > static_cast<std::size_t>(max_message_size)) return PutStatus::message_illegal;
+  format::MessageView shaped = message;
+  shaped.version = prepared.version = message.topic.size() > 127 ? 2 : 1;  // autoMessageVersionOnTopicLen
+  const auto size = format::encoded_size(shaped);
+  if (!size || *size > max_message_size + kRecordOverhead) return PutStatus::message_illegal;
+  prepared.size = *size;
+  prepared.crc = message.body.empty() ? 0 : java_crc32(message.body);
+  prepared.enters_queue = format::enters_consume_queue(message.sys_flag);
+  prepared.count = 1;
+  if ((message.sys_flag & format::kSysFlagInnerBatch) != 0) {
+    const auto number = format::find_property(message.properties, format::kPropertyInnerNum);
+    if (number && (!format::parse_java_int(*number, prepared.count) || prepared.count < 1))
+      return PutStatus::message_illegal;
+  }
+  return PutStatus::put_ok;
+}
+
+PutStatus status_of(const Error& error) {
+  if (error.code == ErrorCode::wrong_use) return PutStatus::message_illegal;  // larger than a file
+  return error.os_errno == ENOSPC || error.os_errno == EDQUOT ? PutStatus::create_mapped_file_failed
+                                                              : PutStatus::service_not_available;
+}
+
+}  // namespace
+
+std::size_t MessageStore::QueueKeyHash::operator()(const QueueKeyView& key) const {
+  return std::hash<std::string_view>{}(key.topic) ^
+         (static_cast<std::size_t>(key.queue_id) * std::size_t{0x9E3779B97F4A7C15U});
+}
+
+std::int64_t& MessageStore::next_offset(std::string_view topic, std::int32_t queue_id) {
+  const auto known = next_offsets_.find(QueueKeyView{topic, queue_id});
+  if (known != next_offsets_.end()) return known->second;
+  // The first message since the store was opened: what was there then has all been dispatched.
+  const auto range = queues_->range(topic, queue_id);
+  return next_offsets_.emplace(QueueKey{std::string(topic), queue_id}, range ? range->next_offset : 0)
+      .first->second;
+}
+
+PutResult MessageStore::put(const format::MessageView& message) {
+  PutResult result;
+  put({&message, 1}, {&result, 1});
+  return result;
+}
+
+void MessageStore::put(std::span<const format::MessageView> messages, std::span<PutResult> results) {
+  PutScratch& work = scratch();
+  work.prepared.resize(messages.size());
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    results[i] = {};
+    results[i].status = closed_.load(std::memory_order_acquire)
+                            ? PutStatus::service_not_available
+                            : prepare(messages[i], options_.max_message_size, work.prepared[i]);
+    results[i].size = work.prepared[i].size;
+  }
+  const bool all_fit = std::ranges::all_of(results, &PutResult::ok);
+  if (!all_fit) {  // all or none: a batch is one send
+    for (PutResult& result : results) {
+      if (result.ok()) result.status = PutStatus::message_illegal;
+    }
+    return;
+  }
+  std::size_t placed = 0;
+  {
+    const std::lock_guard lock(append_mutex_);
+    last_store_timestamp_ = std::max(last_store_timestamp_, options_.clock->now_ms());
+    while (placed < messages.size()) {
+      // As many as fit into the file at hand, at least one.
+      std::int64_t total = work.prepared[placed].size;
+      std::size_t end = placed + 1;
+      for (const std::int64_t room = log_->room();
+           end < messages.size() && total + work.prepared[end].size <= room; ++end) {
+        total += work.prepared[end].size;
+      }
+      auto extent = log_->reserve(total);
+      if (!extent) {
+        for (std::size_t i = placed; i < messages.size(); ++i) results[i].status = status_of(extent.error());
+        break;
+      }
+      std::int64_t offset = extent->offset;
+      for (; placed < end; ++placed) {
+        PutResult& result = results[placed];
+        result.log_offset = offset;
+        result.store_timestamp = last_store_timestamp_;
+        offset += work.prepared[placed].size;
+        if (!work.prepared[placed].enters_queue) continue;
+        std::int64_t& next = next_offset(messages[placed].topic, messages[placed].queue_id);
+        result.queue_offset = next;
+        next += work.prepared[placed].count;
+      }
+      work.extents.push_back(std::move(*extent));
+      work.extent_ends.push_back(end);
+    }
+  }
+  std::size_t i = 0;
+  for (std::size_t e = 0; e < work.extents.size(); ++e) {
+    std::span<std::byte> out = work.extents[e].bytes;
+    for (; i < work.extent_ends[e]; ++i) {
+      format::MessageView record = messages[i];
+      record.version = work.prepared[i].version;
+      record.body_crc = work.prepared[i].crc;
+      record.queue_offset = results[i].queue_offset;
+      record.physical_offset = results[i].log_offset;
+      record.store_timestamp = results[i].store_timestamp;
+      const auto size = static_cast<std::size_t>(work.prepared[i].size);
+      format::encode_into(record, out.first(size));
+      out = out.subspan(size);
+    }
+    log_->complete(work.extents[e]);
+    work.extents[e].owner.reset();
+  }
+  if (placed == 0) return;
+  const std::int64_t end = results[placed - 1].log_offset + results[placed - 1].size;
+  log_->wait_written(end);
+  if (options_.flush == FlushDiskType::sync_flush && !log_->flush_to(end)) {
+    for (std::size_t k = 0; k < placed; ++k) results[k].status = PutStatus::flush_disk_timeout;
+  }
+  // In line with the append. Whoever finds the dispatcher at work leaves it to that one, who looks again at
+  // the end; a reader that cannot wait catches up itself.
+  while (dispatched_.load(std::memory_order_acquire) < visible()) {
+    const std::unique_lock lock(dispatch_mutex_, std::try_to_lock);
+    if (!lock.owns_lock() || !dispatch_locked(visible())) break;
+  }
+  constexpr int kWakeStep = 23;  // every 8 MiB
+  if ((results.front().log_offset >> kWakeStep) != (end >> kWakeStep)) work_wanted_.notify_all();
+}
+
+}  // namespace rmq::engine
