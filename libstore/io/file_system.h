@@ -53,7 +53,14 @@ class FileLock {
 
 struct Space {
   std::int64_t total = 0;  // bytes of the file system
-  std::int64_t free = 0;   // for this user
+  std::int64_t used = 0;
+  std::int64_t free = 0;  // for this user: less than the rest, where some is kept for the system
+};
+
+struct NewFile {
+  std::string path;
+  std::int64_t size = 0;
+  std::span<const std::byte> head;
 };
 
 // What open() gives sees what is written at once, however it is read; posix_read_file_system() keeps blocks for a while.
@@ -66,6 +73,13 @@ class FileSystem : public ReadFileSystem {
   // name may come back after a power loss; it is never there when this returns.
   [[nodiscard]] virtual Result<std::unique_ptr<WriteFile>> create(const std::string& path, std::int64_t size,
                                                                   std::span<const std::byte> head) = 0;
+  // Many files that will fill up over time: each appears as with create(), but only what `head` takes is allocated, so
+  // that write_at() may find the disk full later; directories above are made. Durable when this returns, for the price of
+  // a few syncs however many they are. One status a file.
+  [[nodiscard]] virtual std::vector<Status> create_sparse(std::span<const NewFile> files) = 0;
+  // What was written to any file of the file system that `path` lies in is on disk (syncfs). After a failure, as with
+  // WriteFile::sync: nobody knows which files it meant.
+  [[nodiscard]] virtual Status sync_file_system(const std::string& path) = 0;
   // A small file, replaced as a whole: written aside, synced, renamed over the old one, directory synced. Whoever reads
   // finds the old or the new content, also after a power loss. Mode and owner stay. A kill may leave a hidden file beside
   // it (.NAME.PID.N.new), so this is not for directories where every file counts (commit log, queues).

@@ -59,5 +59,8 @@ struct OpenFile {
 // for the same path, so two calls for one path must not run at the same time.
 [[nodiscard]] Result<Descriptor> create_aside(const std::string& path, std::int64_t size,
                                               std::span<const std::byte> head);
+// The same for FileSystem::create_sparse.
+[[nodiscard]] Result<Descriptor> create_sparse_aside(const std::string& path, std::int64_t size,
+                                                     std::span<const std::byte> head);
 
 }  // namespace rmq::io::posix

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 
 #include "libstore/io/file_system.h"
 #include "libstore/io/posix_file.h"
@@ -21,6 +22,9 @@ namespace {
 
 constexpr mode_t kFileMode = 0666;  // less the umask, as Java makes its files
 constexpr mode_t kDirectoryMode = 0777;
+
+enum class Allocation { whole, head };
+enum class Durability { now, later };
 
 std::string without_trailing_slashes(const std::string& path) {
   const auto last = path.find_last_not_of('/');
@@ -89,14 +93,29 @@ Status sync_directory(const std::string& directory) {
 }
 
 // Gives a new file its length, its blocks and its first bytes, and makes them durable.
-Status fill(int descriptor, const std::string& path, std::int64_t size, std::span<const std::byte> head) {
-  if (size > 0) {
+Status fill(int descriptor, const std::string& path, std::int64_t size, std::span<const std::byte> head,
+            Allocation allocation, Durability durability) {
+  if (allocation == Allocation::head) {
+    if (uninterrupted([&] { return ::ftruncate(descriptor, static_cast<off_t>(size)); }) != 0)
+      return os_error(errno, "giving " + path + " its size");
+  } else if (size > 0) {
     int fault = EINTR;
     while (fault == EINTR) fault = ::posix_fallocate(descriptor, 0, static_cast<off_t>(size));
     if (fault != 0) return os_error(fault, "allocating " + std::to_string(size) + " bytes for " + path);
   }
   RMQ_CHECK(write_bytes(descriptor, path, 0, head));
-  return sync_all(descriptor, path);
+  return durability == Durability::now ? sync_all(descriptor, path) : Status();
+}
+
+// Without syncs: whoever calls makes the names durable.
+Status make_missing_directories(const std::string& path) {
+  if (::mkdir(path.c_str(), kDirectoryMode) == 0) return {};
+  if (errno == ENOENT && parent_of(path) != path) {
+    RMQ_CHECK(make_missing_directories(parent_of(path)));
+    if (::mkdir(path.c_str(), kDirectoryMode) == 0) return {};
+  }
+  if (errno == EEXIST) return {};  // where it is no directory, the file cannot be made
+  return os_error(errno, "creating the directory " + path);
 }
 
 // Moves a name; EEXIST where `to` has a file.
@@ -118,8 +137,9 @@ Status rename_exclusively(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-Result<Descriptor> create_unnamed(const std::string& path, std::int64_t size,
-                                  std::span<const std::byte> head) {
+namespace {
+
+Result<Descriptor> open_unnamed(const std::string& path) {
   const std::string directory = parent_of(path);
   Descriptor descriptor(
       uninterrupted([&] { return ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kFileMode); }));
@@ -127,18 +147,34 @@ Result<Descriptor> create_unnamed(const std::string& path, std::int64_t size,
     // EISDIR: a kernel or file system that never heard of O_TMPFILE.
     return os_error(errno == EISDIR ? EOPNOTSUPP : errno, "creating " + path);
   }
-  RMQ_CHECK(fill(descriptor.number(), path, size, head));
+  return descriptor;
+}
+
+// To a file that has none yet.
+Status give_name(int descriptor, const std::string& path) {
   // Without a capability AT_EMPTY_PATH answers ENOENT before Linux 6.10; /proc does without, if it is
   // mounted.
-  if (::linkat(descriptor.number(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return descriptor;
+  if (::linkat(descriptor, "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return {};
   if (errno == EEXIST) return os_error(EEXIST, "creating " + path);
-  const std::string link = "/proc/self/fd/" + std::to_string(descriptor.number());
-  if (::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return descriptor;
+  const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+  if (::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return {};
   const bool unsupported = errno == ENOENT || errno == EPERM || errno == EXDEV || errno == EINVAL;
   return os_error(unsupported ? EOPNOTSUPP : errno, "creating " + path);
 }
 
-Result<Descriptor> create_aside(const std::string& path, std::int64_t size, std::span<const std::byte> head) {
+// All of a sparse file but its name.
+Status make_sparse(const NewFile& file, Durability durability, Descriptor& made) {
+  if (file.size < std::ssize(file.head))
+    return wrong_use(file.path + " is smaller than what it is to begin with");
+  if (durability == Durability::later) RMQ_CHECK(make_missing_directories(parent_of(file.path)));
+  RMQ_TRY(descriptor, open_unnamed(file.path));
+  RMQ_CHECK(fill(descriptor.number(), file.path, file.size, file.head, Allocation::head, durability));
+  made = std::move(descriptor);
+  return {};
+}
+
+Result<Descriptor> create_beside(const std::string& path, std::int64_t size, std::span<const std::byte> head,
+                                 Allocation allocation) {
   const std::string directory = parent_of(path);
   const std::string beside =
       join_path(parent_of(directory), "." + name_of(directory) + "." + name_of(path) + ".new");
@@ -146,11 +182,30 @@ Result<Descriptor> create_aside(const std::string& path, std::int64_t size, std:
   Descriptor descriptor(uninterrupted(
       [&] { return ::open(beside.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode); }));
   if (!descriptor.open()) return os_error(errno, "creating " + beside);
-  Status done = fill(descriptor.number(), beside, size, head);
+  Status done = fill(descriptor.number(), beside, size, head, allocation, Durability::now);
   if (done) done = rename_exclusively(beside, path);
   if (done) return descriptor;
   ::unlink(beside.c_str());
   return std::move(done).error();
+}
+
+}  // namespace
+
+Result<Descriptor> create_unnamed(const std::string& path, std::int64_t size,
+                                  std::span<const std::byte> head) {
+  RMQ_TRY(descriptor, open_unnamed(path));
+  RMQ_CHECK(fill(descriptor.number(), path, size, head, Allocation::whole, Durability::now));
+  RMQ_CHECK(give_name(descriptor.number(), path));
+  return std::move(descriptor);
+}
+
+Result<Descriptor> create_aside(const std::string& path, std::int64_t size, std::span<const std::byte> head) {
+  return create_beside(path, size, head, Allocation::whole);
+}
+
+Result<Descriptor> create_sparse_aside(const std::string& path, std::int64_t size,
+                                       std::span<const std::byte> head) {
+  return create_beside(path, size, head, Allocation::head);
 }
 
 }  // namespace posix
@@ -319,6 +374,42 @@ class PosixFileSystem final : public FileSystem {
     return file;
   }
 
+  std::vector<Status> create_sparse(std::span<const NewFile> files) override {
+    std::vector<Status> done;
+    // A sync of the file system costs about as much as one of a file and its directories.
+    constexpr std::size_t kFew = 4;
+    if (files.size() <= kFew) {
+      for (const NewFile& file : files) done.push_back(create_one_sparse(file));
+      return done;
+    }
+    std::vector<Descriptor> made(files.size());
+    for (std::size_t i = 0; i < files.size(); ++i)
+      done.push_back(posix::make_sparse(files[i], posix::Durability::later, made[i]));
+    const Status contents = sync_descriptors(made);
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (!done[i]) continue;
+      done[i] = contents ? posix::give_name(made[i].number(), files[i].path) : contents;
+    }
+    const Status names = sync_descriptors(made);
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (done[i] && !names) {
+        ::unlink(files[i].path.c_str());
+        done[i] = names;
+      }
+      if (!done[i] && done[i].error().os_errno == EOPNOTSUPP) done[i] = create_one_sparse(files[i]);
+    }
+    return done;
+  }
+
+  Status sync_file_system(const std::string& path) override {
+    const Descriptor descriptor(
+        uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+    if (!descriptor.open()) return os_error(errno, "opening " + path);
+    if (uninterrupted([&] { return ::syncfs(descriptor.number()); }) != 0)
+      return os_error(errno, "syncing the file system of " + path);
+    return {};
+  }
+
   Status replace(const std::string& path, std::span<const std::byte> bytes) override {
     RMQ_TRY(target, behind_links(path));
     struct stat old{};
@@ -413,7 +504,7 @@ class PosixFileSystem final : public FileSystem {
       return static_cast<std::int64_t>(std::min<fsblkcnt_t>(blocks, INT64_MAX / status.f_frsize) *
                                        status.f_frsize);
     };
-    return Space{bytes(status.f_blocks), bytes(status.f_bavail)};
+    return Space{bytes(status.f_blocks), bytes(status.f_blocks - status.f_bfree), bytes(status.f_bavail)};
   }
 
  private:
@@ -421,6 +512,36 @@ class PosixFileSystem final : public FileSystem {
     Descriptor descriptor;
     std::string path;
   };
+
+  Status create_one_sparse(const NewFile& file) {
+    const std::string directory = posix::parent_of(file.path);
+    RMQ_CHECK(make_directories(directory));
+    Descriptor descriptor;
+    Status done = posix::make_sparse(file, posix::Durability::now, descriptor);
+    if (done) done = posix::give_name(descriptor.number(), file.path);
+    if (!done && done.error().os_errno == EOPNOTSUPP) {
+      const std::lock_guard lock(aside_mutex_);
+      const auto made = posix::create_sparse_aside(file.path, file.size, file.head);
+      done = made ? Status() : Status(made.error());
+    }
+    if (!done) return done;
+    const Status synced = posix::sync_directory(directory);
+    if (!synced) ::unlink(file.path.c_str());
+    return synced;
+  }
+
+  // One file system at a time: files of a store's queues lie in one.
+  static Status sync_descriptors(const std::vector<Descriptor>& made) {
+    std::optional<dev_t> synced;
+    for (const Descriptor& one : made) {
+      struct stat status{};
+      if (!one.open() || ::fstat(one.number(), &status) != 0 || synced == status.st_dev) continue;
+      if (uninterrupted([&] { return ::syncfs(one.number()); }) != 0)
+        return os_error(errno, "syncing the file system of new files");
+      synced = status.st_dev;
+    }
+    return {};
+  }
 
   static struct flock first_byte() {
     struct flock range{};

@@ -41,7 +41,18 @@ Memory::~Memory() { ::munmap(bytes_, static_cast<std::size_t>(capacity_)); }
 Node::Node(bool is_directory, std::shared_ptr<std::atomic<std::int64_t>> used_bytes)
     : directory(is_directory), used_(std::move(used_bytes)) {}
 
-Node::~Node() { *used_ -= pages_of(size) * kPage; }
+Node::~Node() { *used_ -= (sparse ? std::ssize(allocated) : pages_of(size)) * kPage; }
+
+std::int64_t Node::writable(std::int64_t position, std::int64_t length, std::int64_t free) const {
+  if (!sparse)
+    return std::clamp<std::int64_t>(std::max(size, pages_of(size) * kPage + free) - position, 0, length);
+  std::int64_t end = position;
+  for (std::int64_t page = position / kPage; end < position + length; ++page) {
+    if (!allocated.contains(page) && (free -= kPage) < 0) break;
+    end = (page + 1) * kPage;
+  }
+  return std::clamp<std::int64_t>(end - position, 0, length);
+}
 
 void Node::resize(std::int64_t new_size) {
   if (!memory || memory->capacity() < new_size) {
@@ -50,7 +61,7 @@ void Node::resize(std::int64_t new_size) {
     if (memory) std::memcpy(larger->at(0), memory->at(0), static_cast<std::size_t>(size));
     memory = std::move(larger);
   }
-  *used_ += (pages_of(new_size) - pages_of(size)) * kPage;
+  if (!sparse) *used_ += (pages_of(new_size) - pages_of(size)) * kPage;
   size = new_size;
 }
 
@@ -59,7 +70,10 @@ void Node::write(std::int64_t position, std::span<const std::byte> bytes) {
   const std::int64_t end = position + std::ssize(bytes);
   if (end > size) resize(end);
   std::memcpy(memory->at(position), bytes.data(), bytes.size());
-  for (std::int64_t page = position / kPage; page < pages_of(end); ++page) written.insert(page);
+  for (std::int64_t page = position / kPage; page < pages_of(end); ++page) {
+    written.insert(page);
+    if (sparse && allocated.insert(page).second) *used_ += kPage;
+  }
 }
 
 Page Node::cached(std::int64_t page) const { return glance(memory->at(page * kPage)); }
@@ -281,6 +295,21 @@ void Disk::sync_partly(Node& node, std::int64_t first, std::int64_t end, const T
       node.lose(page);
     }
   }
+}
+
+Status Disk::sync_everything(const Turn& turn) {
+  Status done;
+  for (const auto& held : files_) {
+    const auto file = held.lock();
+    if (!file || file->directory) continue;
+    const std::int64_t end = pages_of(file->size);
+    if (turn.interrupted()) {
+      sync_partly(*file, 0, end, turn);
+    } else if (Status synced = sync_pages(*file, 0, end, "a file"); !synced) {
+      done = std::move(synced);
+    }
+  }
+  return turn.interrupted() ? Status(interrupted(turn, "syncing the file system")) : done;
 }
 
 void Disk::evict() {

@@ -66,7 +66,11 @@ struct Node {
   std::set<std::int64_t> written;        // pages that may be dirty; those of maps are not in here
   std::map<std::uint64_t, std::pair<std::int64_t, std::int64_t>> maps;  // pages [first, end) of live mappings
   bool locked = false;
+  bool sparse = false;               // takes from the disk only the pages that were written
+  std::set<std::int64_t> allocated;  // of a sparse file
 
+  // How many of `length` bytes at `position` can be written with that much free.
+  [[nodiscard]] std::int64_t writable(std::int64_t position, std::int64_t length, std::int64_t free) const;
   void resize(std::int64_t new_size);
   // Into the cached state; the file grows where it must.
   void write(std::int64_t position, std::span<const std::byte> bytes);
@@ -165,6 +169,8 @@ class Disk {
   [[nodiscard]] Status sync_pages(Node& node, std::int64_t first, std::int64_t end, const std::string& path);
   // What an interrupted sync does: some of the pages are written; if it fails, the others are lost.
   void sync_partly(Node& node, std::int64_t first, std::int64_t end, const Turn& turn);
+  // The same for all files.
+  [[nodiscard]] Status sync_everything(const Turn& turn);
 
   void kill();
   void lose_power(SimulatedFileSystem::Unsynced unsynced);

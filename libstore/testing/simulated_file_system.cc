@@ -173,9 +173,9 @@ class SimulatedFile final : public io::WriteFile {
       allowed = std::clamp<std::int64_t>(
           (first + static_cast<std::int64_t>(disk().below(pages))) * kPage - position, 0, length);
     }
-    const std::int64_t room = pages_of(node().size) * kPage + disk().free_bytes();
-    const bool full = position + allowed > std::max(node().size, room);
-    if (full) allowed = std::clamp<std::int64_t>(room - position, 0, allowed);
+    const std::int64_t room = node().writable(position, allowed, disk().free_bytes());
+    const bool full = room < allowed;
+    allowed = room;
     node().write(position, bytes.first(static_cast<std::size_t>(allowed)));
     if (allowed > 0) node().modified_ms = disk().now_ms;
     if (full) return os_error(ENOSPC, "writing " + handle_.path);
@@ -364,6 +364,31 @@ Result<io::DirectoryEntry> SimulatedFileSystem::stat(const std::string& path) co
 
 Result<std::unique_ptr<io::WriteFile>> SimulatedFileSystem::create(const std::string& path, std::int64_t size,
                                                                    std::span<const std::byte> head) {
+  return make_file({path, size, head}, false);
+}
+
+std::vector<Status> SimulatedFileSystem::create_sparse(std::span<const io::NewFile> files) {
+  std::vector<Status> done;
+  for (const io::NewFile& file : files) {
+    Status made = make_directories(file.path.substr(0, file.path.find_last_of('/')));
+    if (made) {
+      const auto created = make_file(file, true);
+      if (!created) made = created.error();
+    }
+    done.push_back(std::move(made));
+  }
+  return done;
+}
+
+Status SimulatedFileSystem::sync_file_system(const std::string& path) {
+  Disk& disk = *disk_;
+  RMQ_TAKE_TURN(disk, disk.ended);
+  if (!disk.find(path).node) return disk.refused(turn, os_error(ENOENT, "opening " + path));
+  return disk.sync_everything(turn);
+}
+
+Result<std::unique_ptr<io::WriteFile>> SimulatedFileSystem::make_file(const io::NewFile& file, bool sparse) {
+  const auto& [path, size, head] = file;
   Disk& disk = *disk_;
   RMQ_TAKE_TURN(disk, disk.ended);
   const Place place = disk.find(path);
@@ -373,9 +398,10 @@ Result<std::unique_ptr<io::WriteFile>> SimulatedFileSystem::create(const std::st
   }
   if (place.fault != 0) return refuse(place.fault);
   if (place.node) return refuse(EEXIST);
-  if (pages_of(size) > disk.free_bytes() / kPage) return refuse(ENOSPC);
+  if (pages_of(sparse ? std::ssize(head) : size) > disk.free_bytes() / kPage) return refuse(ENOSPC);
   if (disk.sync_fault != 0) return refuse(disk.sync_fault);
   auto node = disk.make_node(false);
+  node->sparse = sparse;
   node->resize(size);
   node->write(0, head);
   node->write_back_all();
@@ -518,7 +544,8 @@ Result<io::Space> SimulatedFileSystem::space(const std::string& directory) const
   if (disk_->ended) return ended_error();
   const Place place = disk_->find(directory);
   if (!place.node) return os_error(place.fault != 0 ? place.fault : ENOENT, directory);
-  return io::Space{disk_->capacity, disk_->free_bytes()};
+  const std::int64_t free = disk_->free_bytes();
+  return io::Space{disk_->capacity, disk_->capacity - free, free};
 }
 
 }  // namespace rmq::testing

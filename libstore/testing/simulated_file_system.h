@@ -3,10 +3,11 @@
 // process, and the durable one, which is all that a power loss leaves for certain. What happens by chance
 // comes from the seed alone, as long as one thread calls.
 //
-// Contents go by pages of 4 KiB: a page is durable after a sync that covers it (or when the simulated kernel
-// wrote it back by itself, which it does at any call), and at a power loss each other page stays, vanishes or
-// tears in sectors of 512 bytes. Names go by directory entries: those that create, replace, rename, remove
-// and make_directories changed are durable when these return; what was under way stays or vanishes entry by
+// A file made by create_sparse takes from the disk what was written to it, others their whole size. Contents
+// go by pages of 4 KiB: a page is durable after a sync that covers it (or when the simulated kernel wrote it
+// back by itself, which it does at any call), and at a power loss each other page stays, vanishes or tears in
+// sectors of 512 bytes. Names go by directory entries: those that create, replace, rename, remove and
+// make_directories changed are durable when these return; what was under way stays or vanishes entry by
 // entry. All of a live mapping that differs from the durable bytes counts as dirty.
 //
 // An end (kill or power loss) is the end of the process that used the files: from then on every call through
@@ -80,6 +81,8 @@ class SimulatedFileSystem final : public io::FileSystem {
   [[nodiscard]] Result<std::unique_ptr<io::WriteFile>> open_for_write(const std::string& path) override;
   [[nodiscard]] Result<std::unique_ptr<io::WriteFile>> create(const std::string& path, std::int64_t size,
                                                               std::span<const std::byte> head) override;
+  [[nodiscard]] std::vector<Status> create_sparse(std::span<const io::NewFile> files) override;
+  [[nodiscard]] Status sync_file_system(const std::string& path) override;
   [[nodiscard]] Status replace(const std::string& path, std::span<const std::byte> bytes) override;
   [[nodiscard]] Status make_directories(const std::string& path) override;
   [[nodiscard]] Status rename(const std::string& from, const std::string& to) override;
@@ -89,6 +92,8 @@ class SimulatedFileSystem final : public io::FileSystem {
   [[nodiscard]] Result<io::Space> space(const std::string& directory) const override;
 
  private:
+  [[nodiscard]] Result<std::unique_ptr<io::WriteFile>> make_file(const io::NewFile& file, bool sparse);
+
   std::shared_ptr<simulation::Disk> disk_;  // also held by what was opened
 };
 

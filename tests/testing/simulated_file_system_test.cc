@@ -15,6 +15,8 @@
 #include <set>
 #include <thread>
 
+#include "libstore/bytes/big_endian.h"
+
 namespace rmq::testing {
 namespace {
 
@@ -494,6 +496,50 @@ TEST(SimulatedFileSystemTest, AFullDiskRefusesAndHeals) {
   EXPECT_TRUE(disk.replace("/b", bytes_of("x")));
   ASSERT_TRUE(disk.remove("/a"));
   EXPECT_EQ(disk.space("/")->free, 0);  // still open
+}
+
+TEST(SimulatedFileSystemTest, ASparseFileTakesWhatIsWritten) {
+  SimulatedFileSystem disk(1);
+  disk.set_capacity(4 * kPage);
+  const std::vector<io::NewFile> wanted{{"/q/a", 100 * kPage, {}}};
+  ASSERT_TRUE(disk.create_sparse(wanted).front());
+  EXPECT_EQ(disk.space("/")->free, 4 * kPage);
+  auto file = disk.open_for_write("/q/a");
+  ASSERT_TRUE(file);
+  EXPECT_TRUE((*file)->write_at(50 * kPage, bytes_of(pages('x', 3))));
+  EXPECT_TRUE((*file)->write_at(50 * kPage, bytes_of(pages('y', 3))));  // in place
+  EXPECT_EQ(disk.space("/")->free, kPage);
+  EXPECT_EQ((*file)->write_at(60 * kPage, bytes_of(pages('z', 2))).error().os_errno, ENOSPC);
+  EXPECT_EQ(disk.space("/")->free, 0);
+  EXPECT_EQ(disk.create_sparse(std::vector<io::NewFile>{{"/q/b", kPage, bytes_of("head")}})
+                .front()
+                .error()
+                .os_errno,
+            ENOSPC);
+  EXPECT_EQ(disk.stat("/q/a")->size, 100 * kPage);
+  file->reset();
+  ASSERT_TRUE(disk.remove("/q/a"));
+  EXPECT_EQ(disk.space("/")->free, 4 * kPage);
+}
+
+TEST(SimulatedFileSystemTest, TheFileSystemsSyncReachesEveryFile) {
+  SimulatedFileSystem disk(1);
+  disk.set_write_back(0);
+  const auto a = create(disk, "/a", kPage);
+  const auto b = create(disk, "/b", kPage);
+  ASSERT_TRUE(a->write_at(0, bytes_of("aa")));
+  ASSERT_TRUE(b->write_at(0, bytes_of("bb")));
+  ASSERT_TRUE(disk.sync_file_system("/"));
+  disk.fail_syncs(EIO);
+  ASSERT_TRUE(b->write_at(2, bytes_of("lost")));
+  EXPECT_EQ(disk.sync_file_system("/").error().os_errno, EIO);
+  disk.lose_power(SimulatedFileSystem::Unsynced::lost);
+  disk.restart();
+  std::vector<std::byte> bytes(6);
+  ASSERT_TRUE((*disk.open("/a"))->read_at(0, bytes));
+  EXPECT_EQ(as_text(bytes).substr(0, 2), "aa");
+  ASSERT_TRUE((*disk.open("/b"))->read_at(0, bytes));
+  EXPECT_EQ(as_text(bytes), std::string_view("bb\0\0\0\0", 6));
 }
 
 TEST(SimulatedFileSystemTest, SpaceComesBackWithTheLastDescriptor) {
