@@ -156,9 +156,10 @@ class ConfReader {
   void finish() {
     if (config_.commit_log_directories.empty() && !commit_log_.empty()) {
       config_.commit_log_directories = commit_log_;
-      for (std::string& path : read_only_) {
+      for (const std::string& path : read_only_) {
         auto& known = config_.commit_log_directories;
-        if (std::ranges::find(known, path) == known.end()) known.push_back(std::move(path));
+        if (std::ranges::find(known, path) == known.end()) known.push_back(path);
+        config_.read_only_commit_log_directories.push_back(here(path));
       }
       for (std::string& path : config_.commit_log_directories) path = here(std::move(path));
     }

@@ -19,6 +19,8 @@ struct StoreConfig {
   // Empty: the default place below root. From broker.conf (storePathCommitLog, readOnlyCommitLogStorePaths,
   // ...) or from the command line. {ROOT} in a path stands for root.
   std::vector<std::string> commit_log_directories;
+  // Those of them that get no new file (readOnlyCommitLogStorePaths).
+  std::vector<std::string> read_only_commit_log_directories;
   std::string consume_queue_directory;
   std::string index_directory;
   std::string config_directory;
