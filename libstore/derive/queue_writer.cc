@@ -98,10 +98,15 @@ Status QueueWriter::put_one(const DispatchRequest& request, PutReport& report, L
     ++report.unusable;
     return {};
   }
-  RMQ_TRY(queue, queue_for(request.topic, request.queue_id, report));
-  if (queue == kNoQueue) return {};
-  if (queues_.at(queue).batch) return append_batch(queue, request, report, lock);
-  RMQ_CHECK(append_simple(queue, request.queue_offset, request, report, lock));
+  const auto is_gone = [&](std::string_view topic) {
+    return options_.deleted != nullptr && options_.deleted->covers(topic, request.log_offset);
+  };
+  if (!is_gone(request.topic)) {
+    RMQ_TRY(queue, queue_for(request.topic, request.queue_id, report));
+    if (queue == kNoQueue) return {};
+    if (queues_.at(queue).batch) return append_batch(queue, request, report, lock);
+    RMQ_CHECK(append_simple(queue, request.queue_offset, request, report, lock));
+  }
   if (request.multi_queues.empty()) return {};
   MultiQueueReader further(request);
   while (const auto multi = further.next()) {
@@ -109,6 +114,7 @@ Status QueueWriter::put_one(const DispatchRequest& request, PutReport& report, L
       ++report.unusable;
       continue;
     }
+    if (is_gone(multi->name)) continue;
     RMQ_TRY(other, queue_for(multi->name, multi->queue_id, report));
     if (other == kNoQueue || queues_.at(other).batch) continue;
     RMQ_CHECK(append_simple(other, multi->queue_offset, request, report, lock));
@@ -309,7 +315,7 @@ void QueueWriter::copy_units(const QueueState& state, std::int64_t unit, std::in
 std::optional<QueueRange> QueueWriter::range(std::string_view topic, std::int32_t queue_id) const {
   const std::lock_guard lock(mutex_);
   const QueueNumber queue = queues_.find(topic, queue_id);
-  if (queue == kNoQueue) return std::nullopt;
+  if (queue == kNoQueue || queues_.at(queue).forgotten) return std::nullopt;
   const QueueState& state = queues_.at(queue);
   QueueRange range{state.batch,      state.first,       state.end(),
                    state.min_offset, state.next_offset, state.max_physic};
@@ -341,8 +347,13 @@ Result<std::size_t> QueueWriter::read(std::string_view topic, std::int32_t queue
         std::min({wanted * size, (state.written - unit) * size, file_size(state) - position})));
     path = path_of(state, file_start);
   }
-  RMQ_TRY(file, files_.open(path));
-  RMQ_TRY(got, file->read_at(position, out));
+  const auto file = files_.open(path);
+  if (!file) {
+    const auto now = range(topic, queue_id);
+    if (!now || unit < now->first) return std::size_t{0};  // expired or forgotten since
+    return file.error();
+  }
+  RMQ_TRY(got, (*file)->read_at(position, out));
   return got / static_cast<std::size_t>(size);
 }
 
@@ -400,12 +411,33 @@ void QueueWriter::forget(std::string_view topic, std::int32_t queue_id) {
   state.forgotten = true;
 }
 
+QueueWriter::NeededFile QueueWriter::first_needed_file(std::string_view topic, std::int32_t queue_id) const {
+  const std::lock_guard lock(mutex_);
+  const QueueNumber queue = queues_.find(topic, queue_id);
+  if (queue == kNoQueue) return {};
+  const QueueState& state = queues_.at(queue);
+  NeededFile needed{directory_of(state), 0, file_size(state)};
+  // A file that is written or synced just now is opened by its path.
+  if (state.first < 0 || state.being_written || state.syncs > 0) return needed;
+  const std::int64_t unit = std::max<std::int64_t>(std::min(state.first, state.written - 1), 0);
+  needed.start = unit * unit_size(state) / needed.file_size * needed.file_size;
+  return needed;
+}
+
+std::string QueueWriter::directory_of(std::string_view topic, std::int32_t queue_id) const {
+  const std::lock_guard lock(mutex_);
+  const QueueNumber queue = queues_.find(topic, queue_id);
+  return queue == kNoQueue ? std::string() : directory_of(queues_.at(queue));
+}
+
 std::vector<QueueWriter::QueueName> QueueWriter::names() const {
   const std::lock_guard lock(mutex_);
   std::vector<QueueName> names;
   names.reserve(queues_.size());
-  for (QueueNumber queue = 0; queue < queues_.size(); ++queue)
-    names.push_back({queues_.topic(queues_.at(queue)), queues_.at(queue).queue_id});
+  for (QueueNumber queue = 0; queue < queues_.size(); ++queue) {
+    const QueueState& state = queues_.at(queue);
+    if (!state.forgotten && !state.unwanted) names.push_back({queues_.topic(state), state.queue_id});
+  }
   return names;
 }
 

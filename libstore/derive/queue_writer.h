@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "libstore/base/status.h"
+#include "libstore/derive/deleted_topics.h"
 #include "libstore/derive/derived_up_to.h"
 #include "libstore/derive/dispatch_request.h"
 #include "libstore/derive/queue_table.h"
@@ -67,6 +68,8 @@ struct QueueWriterOptions {
   // Asked once for each new queue (topic attribute queue.type); nothing: units of this queue are not wanted.
   // Empty: all are, and simple.
   std::function<std::optional<scan::QueueKind>(std::string_view topic, std::int32_t queue_id)> kind_of;
+  // Messages that it covers get no units. Looked at by put() alone; must outlive the writer.
+  const DeletedTopics* deleted = nullptr;
 };
 
 // A message that does not follow its queue's last one, though it lies behind it in the log.
@@ -145,13 +148,24 @@ class QueueWriter {
   [[nodiscard]] Result<std::optional<std::int64_t>> find_batch(std::string_view topic, std::int32_t queue_id,
                                                                std::int64_t queue_offset) const;
 
-  // Retention: units below `first` are gone. Files are the caller's to remove.
+  // Retention: units below `first` are gone. Files are the caller's to remove (remove_expired_queue_files).
   void expire(std::string_view topic, std::int32_t queue_id, std::int64_t first, std::int64_t min_offset);
   // The topic was deleted: the queue has no units and no files any more; if it comes again it begins anew.
   // Waits for writes and syncs of it under way. Files are the caller's to remove, afterwards.
   void forget(std::string_view topic, std::int32_t queue_id);
 
-  // All that are known, in no order.
+  // Files of the queue that begin below `start` can go: nothing is in them but expired units, and the queue's
+  // last one is another. 0: none can just now.
+  struct NeededFile {
+    std::string directory;
+    std::int64_t start = 0;
+    std::int64_t file_size = 0;
+  };
+  [[nodiscard]] NeededFile first_needed_file(std::string_view topic, std::int32_t queue_id) const;
+  // Where the files of the queue lie.
+  [[nodiscard]] std::string directory_of(std::string_view topic, std::int32_t queue_id) const;
+
+  // All that are known, in no order, but for those that were forgotten.
   struct QueueName {
     std::string topic;
     std::int32_t queue_id = 0;

@@ -1,6 +1,7 @@
 #include "libstore/engine/clock.h"
 
 #include <chrono>
+#include <ctime>
 
 namespace rmq::engine {
 
@@ -14,6 +15,13 @@ const Clock& system_clock() {
   };
   static const SystemClock instance;
   return instance;
+}
+
+std::int64_t local_time_ms(std::int64_t now_ms) {
+  const std::time_t seconds = now_ms / 1000;
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  return now_ms + local.tm_gmtoff * 1000;
 }
 
 }  // namespace rmq::engine

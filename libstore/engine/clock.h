@@ -13,4 +13,7 @@ class Clock {
 
 [[nodiscard]] const Clock& system_clock();
 
+// What wall clocks here show at that time, as milliseconds since 1970 began there.
+[[nodiscard]] std::int64_t local_time_ms(std::int64_t now_ms);
+
 }  // namespace rmq::engine

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "libstore/engine/anonymous_memory.h"
 #include "libstore/format/commit_log_record.h"
@@ -89,9 +90,67 @@ Status CommitLog::adopt(std::vector<CommitLogFile> existing, std::int64_t end) {
   return {};
 }
 
-std::string CommitLog::path_of(std::int64_t start) const {
-  const auto turn = static_cast<std::size_t>(start / options_.file_size) % options_.directories.size();
-  return io::join_path(options_.directories[turn], format::mapped_file_name(start));
+// MultiPathMappedFileQueue.tryCreateMappedFile.
+std::string CommitLog::path_of(std::int64_t start) {
+  std::vector<std::string> directories = options_.directories;
+  const auto leave_out = [&](const std::vector<std::string>& some) {
+    std::vector<std::string> others;
+    std::ranges::copy_if(directories, std::back_inserter(others), [&](const std::string& directory) {
+      return std::ranges::find(some, directory) == some.end();
+    });
+    if (!others.empty()) directories = std::move(others);
+  };
+  leave_out(options_.read_only_directories);
+  {
+    const std::lock_guard lock(avoid_mutex_);
+    leave_out(avoid_);
+  }
+  std::ranges::sort(directories);
+  const auto turn = static_cast<std::size_t>(start / options_.file_size) % directories.size();
+  return io::join_path(directories[turn], format::mapped_file_name(start));
+}
+
+void CommitLog::avoid(std::vector<std::string> directories) {
+  const std::lock_guard lock(avoid_mutex_);
+  avoid_ = std::move(directories);
+}
+
+std::vector<CommitLogFile> CommitLog::removable_files(std::int64_t limit) const {
+  std::vector<CommitLogFile> files;
+  const auto at_hand = tail();
+  if (!at_hand) return files;
+  limit = std::min({limit, durable(), at_hand->start});
+  const std::shared_lock lock(known_mutex_);
+  for (const auto& [start, known] : known_) {
+    if (start + options_.file_size > limit) break;
+    files.push_back({start, known.path});
+  }
+  return files;
+}
+
+void CommitLog::drop_before(std::int64_t offset) {
+  const std::unique_lock lock(known_mutex_);
+  begin_.store(std::max(begin(), offset), std::memory_order_release);
+  while (!known_.empty() && known_.begin()->first < offset) {
+    dropped_.push_back({known_.begin()->first, known_.begin()->second.path});
+    known_.erase(known_.begin());
+  }
+}
+
+Result<int> CommitLog::remove_dropped() {
+  int removed = 0;
+  for (;; ++removed) {
+    std::string path;
+    {
+      const std::shared_lock lock(known_mutex_);
+      if (dropped_.empty()) return removed;
+      path = dropped_.front().path;
+    }
+    if (const Status gone = files_.remove(path); !gone && gone.error().code != ErrorCode::not_found)
+      return gone.error();
+    const std::unique_lock lock(known_mutex_);
+    dropped_.pop_front();
+  }
 }
 
 Result<std::shared_ptr<CommitLog::Tail>> CommitLog::make_file(std::int64_t start) {
@@ -203,8 +262,12 @@ Result<std::size_t> CommitLog::read(std::int64_t offset, std::span<std::byte> ou
     if (!reader) {
       const std::string path = known.path;
       lock.unlock();
-      RMQ_TRY(opened, files_.open(path));
-      reader = std::move(opened);
+      auto opened = files_.open(path);
+      if (!opened) {
+        if (offset < begin()) return std::size_t{0};  // dropped since
+        return std::move(opened).error();
+      }
+      reader = std::move(*opened);
       const std::unique_lock writing(known_mutex_);
       if (const auto still = known_.find(start); still != known_.end()) still->second.reader = reader;
     }

@@ -32,8 +32,9 @@ enum class FlushDiskType {
 };
 
 struct CommitLogOptions {
-  std::vector<std::string>
-      directories;                   // absolute; new files take turns (storePathCommitLog with several paths)
+  // Absolute; new files take turns (storePathCommitLog with several paths), but for those that are read only.
+  std::vector<std::string> directories;
+  std::vector<std::string> read_only_directories;
   std::int64_t file_size = 1 << 30;  // mappedFileSizeCommitLog
   FlushDiskType flush = FlushDiskType::async_flush;
 };
@@ -97,9 +98,22 @@ class CommitLog {
   // Until `offset` is durable.
   [[nodiscard]] Status flush_to(std::int64_t offset);
 
+  // What may be removed from the beginning of the log, oldest first: files that are on disk and end at
+  // `limit` or below. Never the one at hand.
+  [[nodiscard]] std::vector<CommitLogFile> removable_files(std::int64_t limit) const;
+  // The log begins at `offset`, where one of its files does: nothing before it is read any more.
+  void drop_before(std::int64_t offset);
+  // Removes what was dropped, oldest first, so that what a kill leaves has no gap. What could not be removed
+  // is tried again with the next call. Returns how many are gone.
+  [[nodiscard]] Result<int> remove_dropped();
+  // Directories whose disks are nearly full: no new file in them, unless all are.
+  void avoid(std::vector<std::string> directories);
+
   // Work that can be done ahead, in small steps by one thread: makes the next file, takes in the pages that
   // come next. True while there is more to do.
   [[nodiscard]] bool prepare();
+
+  [[nodiscard]] const std::vector<std::string>& directories() const { return options_.directories; }
 
   // Why nothing can be appended any more; empty while all is well.
   [[nodiscard]] std::optional<Error> failure() const;
@@ -118,7 +132,7 @@ class CommitLog {
   CommitLog(io::FileSystem& files, CommitLogOptions options) : files_(files), options_(std::move(options)) {}
 
   [[nodiscard]] Status adopt(std::vector<CommitLogFile> existing, std::int64_t end);
-  [[nodiscard]] std::string path_of(std::int64_t start) const;
+  [[nodiscard]] std::string path_of(std::int64_t start);
   [[nodiscard]] Result<std::shared_ptr<Tail>> make_file(std::int64_t start);
   [[nodiscard]] Status roll();
   std::uint64_t take_off(std::int64_t end);
@@ -137,6 +151,8 @@ class CommitLog {
 
   std::mutex making_mutex_;     // held while a file is made
   std::shared_ptr<Tail> next_;  // made ahead
+  std::mutex avoid_mutex_;
+  std::vector<std::string> avoid_;
   mutable std::mutex tails_mutex_;
   std::shared_ptr<Tail> tail_;  // the file at hand; none in a log without files
   std::deque<std::shared_ptr<Tail>>
@@ -155,6 +171,7 @@ class CommitLog {
 
   mutable std::shared_mutex known_mutex_;
   mutable std::map<std::int64_t, KnownFile> known_;  // by start
+  std::deque<CommitLogFile> dropped_;                // by start; not removed yet
 };
 
 }  // namespace rmq::engine

@@ -91,7 +91,7 @@ void MessageStore::put(std::span<const format::MessageView> messages, std::span<
   work.prepared.resize(messages.size());
   for (std::size_t i = 0; i < messages.size(); ++i) {
     results[i] = {};
-    results[i].status = closed_.load(std::memory_order_acquire)
+    results[i].status = closed_.load(std::memory_order_acquire) || disk_full_.load(std::memory_order_acquire)
                             ? PutStatus::service_not_available
                             : prepare(messages[i], options_.max_message_size, work.prepared[i]);
     results[i].size = work.prepared[i].size;

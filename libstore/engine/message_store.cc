@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 
 #include "libstore/base/parallel.h"
 #include "libstore/bytes/big_endian.h"
+#include "libstore/derive/expire.h"
 #include "libstore/derive/queue_tail.h"
 #include "libstore/format/abort_file.h"
 #include "libstore/format/store_checkpoint.h"
@@ -39,6 +39,7 @@ Status MessageStore::flush_log() {
 }
 
 Status MessageStore::flush_derived() {
+  const std::lock_guard lock(derived_mutex_);
   RMQ_CHECK(queues_->flush());
   if (index_) RMQ_CHECK(index_->sync());
   return save_checkpoint();
@@ -87,7 +88,6 @@ void MessageStore::run_preparer() {
 
 // Errors are kept by the log and the queues, and told to whoever puts or closes.
 void MessageStore::run_flusher() {
-  std::int64_t next_derived = options_.clock->now_ms() + options_.queue_flush_interval_ms;
   std::int64_t next_log = options_.clock->now_ms() + options_.flush_interval_ms;
   while (wait_for_work(std::min<std::int64_t>(options_.flush_interval_ms, 50))) {
     (void)catch_up();
@@ -96,9 +96,24 @@ void MessageStore::run_flusher() {
       (void)flush_log();
       next_log = now + options_.flush_interval_ms;
     }
+  }
+}
+
+// Apart from the log's flusher: with very many queues a round takes long.
+void MessageStore::run_keeper() {
+  constexpr std::int64_t kFirstClean = 60'000;
+  std::int64_t next_derived = options_.clock->now_ms() + options_.queue_flush_interval_ms;
+  std::int64_t next_clean = options_.clock->now_ms() + kFirstClean;
+  while (wait_for_work(std::min<std::int64_t>(options_.queue_flush_interval_ms, 50))) {
+    std::int64_t now = options_.clock->now_ms();
     if (now >= next_derived) {
       if (flush_log()) (void)flush_derived();
-      next_derived = now + options_.queue_flush_interval_ms;
+      next_derived = options_.clock->now_ms() + options_.queue_flush_interval_ms;
+    }
+    now = options_.clock->now_ms();
+    if (options_.retention && now >= next_clean) {
+      (void)clean();
+      next_clean = now + options_.retention->clean_resource_interval;
     }
   }
 }
@@ -118,6 +133,7 @@ void MessageStore::stop_threads() {
   work_wanted_.notify_all();
   if (preparer_.joinable()) preparer_.join();
   if (flusher_.joinable()) flusher_.join();
+  if (keeper_.joinable()) keeper_.join();
 }
 
 Result<std::unique_ptr<MessageStore>> MessageStore::open(io::FileSystem& files, StoreOptions options) {
@@ -134,6 +150,10 @@ Status MessageStore::start() {
       return wrong_use("messageDelayLevel '" + options_.config.message_delay_level + "' makes no sense");
     rules_.delay_levels = std::move(*levels);
   }
+  if (options_.retention) {
+    RMQ_TRY(hours, parse_delete_when(options_.retention->delete_when));
+    delete_hours_ = std::move(hours);
+  }
   RMQ_CHECK(files_.make_directories(root_));
   RMQ_TRY(lock, files_.lock(io::join_path(root_, format::kStoreLockFileName)));
   lock_ = std::move(lock);
@@ -143,6 +163,7 @@ Status MessageStore::start() {
   RMQ_CHECK(files_.replace(io::join_path(root_, format::kAbortFileName), as_bytes(pid)));
   RMQ_CHECK(open_checkpoint());
   RMQ_CHECK(open_log(found));
+  RMQ_CHECK(load_deleted_topics());
   RMQ_CHECK(open_queues(found));
   RMQ_CHECK(open_index(found));
   RMQ_CHECK(catch_up());
@@ -151,6 +172,7 @@ Status MessageStore::start() {
   if (options_.background) {
     preparer_ = std::thread([this] { run_preparer(); });
     flusher_ = std::thread([this] { run_flusher(); });
+    keeper_ = std::thread([this] { run_keeper(); });
   }
   return {};
 }
@@ -215,6 +237,7 @@ Status MessageStore::open_log(const scan::StoreSurvey& survey) {
   CommitLogOptions options;
   options.file_size = report_.plan.commit_log_file_size;
   options.flush = options_.flush;
+  options.read_only_directories = survey.config.read_only_commit_log_directories;
   options.directories = survey.config.commit_log_directories;
   if (options.directories.empty()) options.directories.push_back(io::join_path(root_, "commitlog"));
   for (const std::string& directory : options.directories) RMQ_CHECK(files_.make_directories(directory));
@@ -226,13 +249,26 @@ Status MessageStore::open_log(const scan::StoreSurvey& survey) {
   return {};
 }
 
+Status MessageStore::load_deleted_topics() {
+  const std::string directory = options_.config.config_directory.empty() ? io::join_path(root_, "config")
+                                                                         : options_.config.config_directory;
+  deleted_path_ = io::join_path(directory, derive::kDeletedTopicsFileName);
+  RMQ_TRY(deleted, derive::DeletedTopics::load(files_, deleted_path_));
+  deleted_ = std::move(deleted);
+  return files_.make_directories(directory);
+}
+
 Status MessageStore::open_queues(const scan::StoreSurvey& survey) {
   const recovery::Plan& plan = report_.plan;
   derive::QueueWriterOptions options;
   options.simple_directory = survey.config.consume_queue_directory.empty()
                                  ? io::join_path(root_, "consumequeue")
                                  : survey.config.consume_queue_directory;
-  options.batch_directory = io::join_path(root_, "batchconsumequeue");
+  const std::string batch_directory = io::join_path(root_, "batchconsumequeue");
+  options.batch_directory = batch_directory;
+  options.deleted = &deleted_;
+  queue_directory_ = options.simple_directory;
+  RMQ_CHECK(files_.make_directories(queue_directory_));
   const scan::StoreConfig& wished = options_.config;
   if (wished.consume_queue_file_size) options.simple_file_size = *wished.consume_queue_file_size;
   if (wished.batch_consume_queue_file_size) options.batch_file_size = *wished.batch_consume_queue_file_size;
@@ -252,7 +288,16 @@ Status MessageStore::open_queues(const scan::StoreSurvey& survey) {
   });
   for (std::size_t i = 0; i < survey.queues.size(); ++i) {
     if (!tails[i]) return std::move(tails[i]).error();
-    RMQ_CHECK(queues_->add_queue(survey.queues[i].topic, survey.queues[i].queue_id, *tails[i]));
+    const scan::Queue& queue = survey.queues[i];
+    // A kill came while its topic was being deleted, if there is nothing in it but what was deleted.
+    const std::int64_t newest = tails[i]->max_physic - (tails[i]->batch ? 0 : 1);
+    if (deleted_.covers(queue.topic, newest)) {
+      const std::string& all = tails[i]->batch ? batch_directory : queue_directory_;
+      RMQ_CHECK(derive::remove_queue_files(
+          files_, io::join_path(io::join_path(all, queue.topic), std::to_string(queue.queue_id))));
+      continue;
+    }
+    RMQ_CHECK(queues_->add_queue(queue.topic, queue.queue_id, *tails[i]));
   }
   queues_->advance({plan.dispatch_from, checkpoint_.logics_msg_timestamp});
   return {};
@@ -269,13 +314,7 @@ Status MessageStore::open_index(const scan::StoreSurvey& survey) {
   }
   derive::IndexWriterOptions options;
   options.directory = index_directory_;
-  options.local_time_ms = [clock = options_.clock] {
-    const std::int64_t now = clock->now_ms();
-    const std::time_t seconds = now / 1000;
-    std::tm local{};
-    ::localtime_r(&seconds, &local);
-    return now + local.tm_gmtoff * 1000;
-  };
+  options.local_time_ms = [clock = options_.clock] { return local_time_ms(clock->now_ms()); };
   if (options_.config.index_slots) options.slots = *options_.config.index_slots;
   if (options_.config.index_entries) options.entries = *options_.config.index_entries;
   if (const auto geometries = scan::infer_index_geometries(files_, survey);

@@ -24,11 +24,13 @@
 #include <vector>
 
 #include "libstore/base/status.h"
+#include "libstore/derive/deleted_topics.h"
 #include "libstore/derive/dispatch_request.h"
 #include "libstore/derive/index_writer.h"
 #include "libstore/derive/queue_writer.h"
 #include "libstore/engine/clock.h"
 #include "libstore/engine/commit_log.h"
+#include "libstore/engine/retention.h"
 #include "libstore/engine/status.h"
 #include "libstore/format/commit_log_record.h"
 #include "libstore/format/index_file.h"
@@ -49,6 +51,8 @@ struct StoreOptions {
   std::int32_t max_message_size = 4 << 20;  // maxMessageSize: of the body; 64 KiB more for all of the record
   std::int64_t flush_interval_ms = 500;     // flushIntervalCommitLog, async flush
   std::int64_t queue_flush_interval_ms = 1000;  // flushIntervalConsumeQueue
+  // Nothing: no file is ever removed, and the disks are not looked at.
+  std::optional<RetentionOptions> retention;
   // Without threads of its own, for tests that decide what happens when: work() does a round of everything.
   bool background = true;
   std::size_t jobs = 2;  // threads of recovery
@@ -60,6 +64,13 @@ struct GetOptions {
   std::int64_t max_bytes = 4 << 20;  // one message is always given
   // Asked with the tags code of the queue's unit; empty takes all.
   std::function<bool(std::int64_t tags_code)> wants;
+};
+
+// What a round of clean() removed.
+struct CleanReport {
+  int log_files = 0;
+  int queue_files = 0;
+  int index_files = 0;
 };
 
 // What opening found and did.
@@ -104,8 +115,26 @@ class MessageStore {
   // Finishes what is under way, flushes, and removes the abort file: the next start has nothing to recover.
   [[nodiscard]] Status close();
 
-  // One round of what the threads of a store with `background` do.
+  // One round of what the threads of a store with `background` do, without clean().
   [[nodiscard]] Status work();
+
+  // One round of clean-up, as StoreOptions::retention says: looks at the disks, removes expired log files and
+  // the queue and index files that lead nowhere then. A queue's smallest offset is raised before its messages
+  // go. What cannot be removed is an error, and is tried again with the next round.
+  [[nodiscard]] Result<CleanReport> clean();
+  // The next 20 rounds remove files whose time is up, whatever the hour (DELETE_EXPIRED_COMMITLOG).
+  void delete_expired_files();
+  // Their queues are gone, files and all. Their messages stay in the log and never come back into queues, not
+  // after a kill either (derive::DeletedTopics); a topic that is put to again begins at 0. Returns how many
+  // there were. An error while files are removed leaves the topics deleted, and clean() goes on with it.
+  [[nodiscard]] Result<int> delete_topics(std::span<const std::string> topics);
+  // All but these, system topics and LMQ queues (CLEAN_UNUSED_TOPIC).
+  [[nodiscard]] Result<int> delete_unused_topics(std::span<const std::string> retained);
+  // Queues of which the log has no message any more begin anew at 0 (CLEAN_EXPIRED_CONSUMEQUEUE). Returns how
+  // many there were.
+  [[nodiscard]] Result<int> delete_expired_queues();
+  // Why puts are refused just now; empty: they are not. A full disk heals by itself.
+  [[nodiscard]] std::string why_not_writable() const;
 
   [[nodiscard]] const OpenReport& report() const { return report_; }
   [[nodiscard]] const CommitLog& log() const { return *log_; }
@@ -151,9 +180,15 @@ class MessageStore {
   [[nodiscard]] Status save_checkpoint();
   [[nodiscard]] std::int64_t& next_offset(std::string_view topic, std::int32_t queue_id);
   [[nodiscard]] std::int64_t visible() const;
+  [[nodiscard]] DiskJudgement look_at_disks();
+  [[nodiscard]] std::int64_t expired_up_to(bool regardless_of_age);
+  void forget_queue(const derive::QueueWriter::QueueName& name);
+  [[nodiscard]] Status remove_forgotten();
+  [[nodiscard]] Status load_deleted_topics();
   void stop_threads();
   void run_preparer();
   void run_flusher();
+  void run_keeper();
   [[nodiscard]] bool wait_for_work(std::int64_t milliseconds);
 
   io::FileSystem& files_;
@@ -167,6 +202,7 @@ class MessageStore {
   std::unique_ptr<derive::IndexWriter> index_;  // none: messageIndexEnable=false
   std::string index_directory_;
   std::int32_t index_slots_ = format::kDefaultIndexSlots;
+  std::mutex derived_mutex_;  // one flushes queues and index at a time
   std::mutex checkpoint_mutex_;
   std::unique_ptr<io::WriteFile> checkpoint_file_;
   format::StoreCheckpoint checkpoint_;
@@ -175,6 +211,7 @@ class MessageStore {
   std::unordered_map<QueueKey, std::int64_t, QueueKeyHash, QueueKeyEqual> next_offsets_;
   std::int64_t last_store_timestamp_ = 0;
   std::atomic<bool> closed_{false};
+  std::atomic<bool> disk_full_{false};  // as retention sees it
 
   mutable std::mutex dispatch_mutex_;
   std::atomic<std::int64_t> dispatched_{0};
@@ -182,12 +219,23 @@ class MessageStore {
   std::vector<std::byte> read_buffer_;
   std::vector<derive::DispatchRequest> requests_;
   derive::IndexBatch keys_;
+  derive::DeletedTopics deleted_;
+
+  std::mutex clean_mutex_;  // taken before dispatch_mutex_, and that before append_mutex_
+  std::vector<int> delete_hours_;
+  std::atomic<int> manual_rounds_{0};
+  std::int64_t queues_begin_at_ = -1;  // where the log began when queue files were last removed
+  bool queue_files_left_ = false;
+  std::vector<std::string> forgotten_directories_;  // to be removed
+  std::string queue_directory_;
+  std::string deleted_path_;
 
   std::mutex work_mutex_;
   std::condition_variable work_wanted_;
   bool stopping_ = false;
   std::thread preparer_;
   std::thread flusher_;
+  std::thread keeper_;
 };
 
 }  // namespace rmq::engine

@@ -64,6 +64,9 @@ class Life {
     all.background = false;
     all.jobs = 1;
     all.clock = &clock_;
+    all.retention.emplace();
+    all.retention->file_reserved_hours = 0;
+    all.retention->delete_file_batch_max = 2;
     return all;
   }
 
@@ -75,6 +78,10 @@ class Life {
       ASSERT_TRUE(opened) << opened.error().message();
       put(**opened);
       if (random_() % 8 == 0) (void)(*opened)->work();
+      if (random_() % 60 == 0) {
+        (*opened)->delete_expired_files();
+        (void)(*opened)->clean();
+      }
       clock_.now += static_cast<std::int64_t>(random_() % 3000);
       if (random_() % 40 != 0) continue;
       const auto closed = (*opened)->close();
@@ -107,6 +114,7 @@ class Life {
     auto store = MessageStore::open(files_, options());
     ASSERT_TRUE(store) << store.error().message();
     for (const Acknowledged& one : acknowledged_) {
+      if (one.put.log_offset < (*store)->log().begin()) continue;  // clean-up took it
       const auto record = (*store)->look_up(one.put.log_offset);
       ASSERT_TRUE(record);
       const auto message = format::MessageView::parse(*record);
