@@ -141,7 +141,7 @@ Result<int> MessageStore::delete_topics(std::span<const std::string> topics) {
     for (const std::string& topic : topics) {
       const bool here =
           std::ranges::any_of(names, [&](const auto& name) { return name.topic == topic; }) ||
-          std::ranges::any_of(next_offsets_, [&](const auto& next) { return next.first.topic == topic; });
+          std::ranges::any_of(queue_ends_, [&](const auto& next) { return next.first.topic == topic; });
       if (!here) continue;
       deleted.add(topic, log_->reserved());
       known.push_back(topic);
@@ -153,7 +153,7 @@ Result<int> MessageStore::delete_topics(std::span<const std::string> topics) {
     const auto is_one = [&](std::string_view topic) {
       return std::ranges::find(known, topic) != known.end();
     };
-    std::erase_if(next_offsets_, [&](const auto& next) { return is_one(next.first.topic); });
+    std::erase_if(queue_ends_, [&](const auto& next) { return is_one(next.first.topic); });
     for (const auto& name : names)
       if (is_one(name.topic)) forget_queue(name);
   }
@@ -182,10 +182,10 @@ Result<int> MessageStore::delete_expired_queues() {
     for (const auto& name : queues_->names()) {
       const auto range = queues_->range(name.topic, name.queue_id);
       if (is_system_topic(name.topic) || !range || range->end == 0 || range->first < range->end) continue;
-      const auto next = next_offsets_.find(QueueKeyView{name.topic, name.queue_id});
-      if (next != next_offsets_.end()) {
-        if (next->second != range->next_offset) continue;  // a message of it is on its way
-        next_offsets_.erase(next);
+      const auto next = queue_ends_.find(QueueKeyView{name.topic, name.queue_id});
+      if (next != queue_ends_.end()) {
+        if (next->second.next_offset != range->next_offset) continue;  // a message of it is on its way
+        queue_ends_.erase(next);
       }
       forget_queue(name);
       ++count;

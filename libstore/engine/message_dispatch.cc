@@ -19,13 +19,23 @@ std::int64_t MessageStore::visible() const {
 
 Status MessageStore::catch_up() {
   if (dispatched_.load(std::memory_order_acquire) >= visible()) return {};
-  const std::lock_guard lock(dispatch_mutex_);
-  return dispatch_locked(visible());
+  Arrivals arrivals;
+  Status done;
+  {
+    const std::lock_guard lock(dispatch_mutex_);
+    done = dispatch_locked(visible(), arrivals);
+  }
+  arrivals.tell(options_.arriving);
+  return done;
 }
 
-Status MessageStore::dispatch_locked(std::int64_t to) {
+std::int64_t MessageStore::dispatch_behind() const {
+  return std::max<std::int64_t>(0, log_->written() - dispatched_.load(std::memory_order_acquire));
+}
+
+Status MessageStore::dispatch_locked(std::int64_t to, Arrivals& arrivals) {
   while (dispatched_.load(std::memory_order_relaxed) < to) {
-    RMQ_TRY(end, dispatch_block(dispatched_.load(std::memory_order_relaxed), to));
+    RMQ_TRY(end, dispatch_block(dispatched_.load(std::memory_order_relaxed), to, arrivals));
     dispatched_.store(end, std::memory_order_release);
     queues_->advance({end, dispatched_timestamp_.load(std::memory_order_relaxed)});
     log_->forget_before(end);
@@ -35,7 +45,7 @@ Status MessageStore::dispatch_locked(std::int64_t to) {
 
 // Dispatches whole records from `from` on, up to the end of their file or of what is at hand. Returns where
 // it stopped.
-Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_t to) {
+Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_t to, Arrivals& arrivals) {
   const std::int64_t file_size = report_.plan.commit_log_file_size;
   const std::int64_t file_end = from / file_size * file_size + file_size;
   CommitLog::View view = log_->view(from, std::min(to, file_end));
@@ -78,6 +88,7 @@ Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_
   if (at == from) return wrong_use(fmt::format("the log has no record at {}", from));
   std::span<const derive::DispatchRequest> rest = requests_;
   const derive::PutReport report = queues_->put(rest);
+  note_problems(report);
   if (report.taken < rest.size()) return report.status.error();
   if (index_) {
     keys_.clear();
@@ -85,7 +96,19 @@ Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_
     if (const auto indexed = index_->put(keys_); !indexed.status) return indexed.status.error();
   }
   dispatched_timestamp_.store(newest, std::memory_order_release);
+  if (options_.arriving && opened_) {
+    for (const derive::DispatchRequest& request : rest) arrivals.add(request);
+  }
   return at;
+}
+
+void MessageStore::note_problems(const derive::PutReport& report) {
+  constexpr std::size_t kHolesTold = 16;
+  undispatched_ += report.unusable;
+  for (const derive::QueueHole& hole : report.holes) {
+    if (!hole.appended) ++undispatched_;
+    if (holes_.size() < kHolesTold) holes_.push_back(hole);
+  }
 }
 
 }  // namespace rmq::engine

@@ -2,6 +2,8 @@
 // MessageExtEncoder.
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <map>
 
 #include "libstore/bytes/crc32.h"
 #include "libstore/engine/message_store.h"
@@ -71,12 +73,13 @@ std::size_t MessageStore::QueueKeyHash::operator()(const QueueKeyView& key) cons
          (static_cast<std::size_t>(key.queue_id) * std::size_t{0x9E3779B97F4A7C15U});
 }
 
-std::int64_t& MessageStore::next_offset(std::string_view topic, std::int32_t queue_id) {
-  const auto known = next_offsets_.find(QueueKeyView{topic, queue_id});
-  if (known != next_offsets_.end()) return known->second;
+MessageStore::QueueEnd& MessageStore::queue_end(std::string_view topic, std::int32_t queue_id) {
+  const auto known = queue_ends_.find(QueueKeyView{topic, queue_id});
+  if (known != queue_ends_.end()) return known->second;
   // The first message since the store was opened: what was there then has all been dispatched.
   const auto range = queues_->range(topic, queue_id);
-  return next_offsets_.emplace(QueueKey{std::string(topic), queue_id}, range ? range->next_offset : 0)
+  return queue_ends_
+      .emplace(QueueKey{std::string(topic), queue_id}, QueueEnd{range ? range->next_offset : 0, 0, 0})
       .first->second;
 }
 
@@ -87,6 +90,39 @@ PutResult MessageStore::put(const format::MessageView& message) {
 }
 
 void MessageStore::put(std::span<const format::MessageView> messages, std::span<PutResult> results) {
+  const auto began = std::chrono::steady_clock::now();
+  append(messages, results);
+  counters_.count_put(began, std::chrono::steady_clock::now());
+  if (const auto failed =
+          std::ranges::count_if(results, [](const PutResult& result) { return !result.ok(); });
+      failed > 0)
+    counters_.count_failed(failed);
+}
+
+StoreStatistics MessageStore::statistics() {
+  StoreStatistics all;
+  counters_.read(all);
+  {
+    const std::lock_guard lock(dispatch_mutex_);
+    all.undispatched = undispatched_;
+    all.holes = holes_;
+  }
+  std::map<std::string_view, TopicPuts> topics;
+  const std::lock_guard lock(append_mutex_);
+  for (const auto& [queue, end] : queue_ends_) {
+    if (end.messages == 0) continue;
+    TopicPuts& topic = topics[queue.topic];
+    topic.messages += end.messages;
+    topic.bytes += end.bytes;
+  }
+  for (auto& [name, puts] : topics) {
+    puts.topic = name;
+    all.topics.push_back(std::move(puts));
+  }
+  return all;
+}
+
+void MessageStore::append(std::span<const format::MessageView> messages, std::span<PutResult> results) {
   PutScratch& work = scratch();
   work.prepared.resize(messages.size());
   for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -127,9 +163,11 @@ void MessageStore::put(std::span<const format::MessageView> messages, std::span<
         result.store_timestamp = last_store_timestamp_;
         offset += work.prepared[placed].size;
         if (!work.prepared[placed].enters_queue) continue;
-        std::int64_t& next = next_offset(messages[placed].topic, messages[placed].queue_id);
-        result.queue_offset = next;
-        next += work.prepared[placed].count;
+        QueueEnd& queue = queue_end(messages[placed].topic, messages[placed].queue_id);
+        result.queue_offset = queue.next_offset;
+        queue.next_offset += work.prepared[placed].count;
+        queue.messages += work.prepared[placed].count;
+        queue.bytes += work.prepared[placed].size;
       }
       work.extents.push_back(std::move(*extent));
       work.extent_ends.push_back(end);
@@ -160,10 +198,12 @@ void MessageStore::put(std::span<const format::MessageView> messages, std::span<
   }
   // In line with the append. Whoever finds the dispatcher at work leaves it to that one, who looks again at
   // the end; a reader that cannot wait catches up itself.
+  Arrivals arrivals;
   while (dispatched_.load(std::memory_order_acquire) < visible()) {
     const std::unique_lock lock(dispatch_mutex_, std::try_to_lock);
-    if (!lock.owns_lock() || !dispatch_locked(visible())) break;
+    if (!lock.owns_lock() || !dispatch_locked(visible(), arrivals)) break;
   }
+  arrivals.tell(options_.arriving);
   constexpr int kWakeStep = 23;  // every 8 MiB
   if ((results.front().log_offset >> kWakeStep) != (end >> kWakeStep)) work_wanted_.notify_all();
 }

@@ -7,6 +7,7 @@
 #include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/mapped_file_name.h"
 #include "libstore/format/message_properties.h"
+#include "libstore/scan/index_file_reader.h"
 
 namespace rmq::engine {
 namespace {
@@ -18,6 +19,12 @@ bool has_key(std::span<const std::byte> record, std::string_view topic, std::str
   bool has = properties.uniq_key == key;
   format::for_each_key(properties.keys.value_or(""), [&](std::string_view one) { has = has || one == key; });
   return has;
+}
+
+bool is_within(std::span<const std::byte> record, const QueryOptions& options) {
+  const auto message = format::MessageView::parse(record);
+  return message && message->store_timestamp >= options.since_ms &&
+         message->store_timestamp <= options.until_ms;
 }
 
 }  // namespace
@@ -47,31 +54,37 @@ Result<std::vector<std::byte>> MessageStore::look_up(std::int64_t log_offset) co
   return record;
 }
 
-// IndexFile.selectPhyOffset, file by file from the newest. Hashes collide, so the messages are asked.
+// IndexService.queryOffset, file by file from the newest. Hashes collide, so the messages are asked.
 Result<std::vector<std::int64_t>> MessageStore::query(std::string_view topic, std::string_view key,
-                                                      std::size_t most) {
+                                                      const QueryOptions& options) {
   RMQ_CHECK(catch_up());
   std::vector<std::int64_t> found;
   const std::int32_t hash = format::index_key_hash(topic, key);
-  RMQ_TRY(names, files_.list(index_directory_));
-  for (auto entry = names.rbegin(); entry != names.rend() && found.size() < most; ++entry) {
+  scan::TimeRange range{options.since_ms, {}};
+  if (options.until_ms < std::numeric_limits<std::int64_t>::max()) range.until_ms = options.until_ms + 1;
+  const auto names = files_.list(index_directory_);
+  if (!names) {
+    if (names.error().code == ErrorCode::not_found) return found;  // messageIndexEnable=false
+    return names.error();
+  }
+  for (auto entry = names->rbegin(); entry != names->rend() && found.size() < options.most; ++entry) {
     if (!format::parse_index_file_name(entry->name)) continue;
-    RMQ_TRY(file, files_.open(io::join_path(index_directory_, entry->name)));
-    std::array<std::byte, format::kIndexSlotSize> slot{};
-    RMQ_TRY(got, file->read_at(format::index_slot_position(hash % index_slots_), slot));
-    std::int64_t number = got < slot.size() ? 0 : load_be<std::int32_t>(slot.data());
-    while (number > 0 && found.size() < most) {
-      std::array<std::byte, format::kIndexEntrySize> bytes{};
-      RMQ_TRY(read, file->read_at(format::index_entry_position(index_slots_, number), bytes));
-      if (read < bytes.size()) break;
-      const auto one = format::IndexEntry::load(bytes.data());
-      if (one.key_hash == hash) {
-        RMQ_TRY(record, look_up(one.phy_offset));
-        if (has_key(record, topic, key)) found.push_back(one.phy_offset);
-      }
-      if (one.prev_index >= number) break;  // chains lead to older entries only
-      number = one.prev_index;
-    }
+    auto file = files_.open(io::join_path(index_directory_, entry->name));
+    if (!file && file.error().code == ErrorCode::not_found) continue;  // expired since
+    if (!file) return std::move(file).error();
+    constexpr std::int64_t kWindow = 4096;
+    scan::IndexFileReader index(std::move(*file), index_geometry_, kWindow);
+    Status trouble;
+    index.find(hash, range, [&](const scan::IndexHit& hit) {
+      const auto record = look_up(hit.phy_offset);
+      if (!record) trouble = record.error();
+      if (record && has_key(*record, topic, key) && std::ranges::find(found, hit.phy_offset) == found.end() &&
+          is_within(*record, options))
+        found.push_back(hit.phy_offset);
+      return trouble && found.size() < options.most;
+    });
+    if (!trouble) return trouble.error();
+    if (index.failed()) return *index.fault();
   }
   return found;
 }
@@ -80,6 +93,13 @@ Result<std::vector<std::int64_t>> MessageStore::query(std::string_view topic, st
 Result<GetResult> MessageStore::get(std::string_view topic, std::int32_t queue_id, std::int64_t queue_offset,
                                     const GetOptions& options) {
   RMQ_CHECK(catch_up());
+  auto result = find(topic, queue_id, queue_offset, options);
+  if (result) counters_.count_get(result->status == GetStatus::found, std::ssize(result->messages));
+  return result;
+}
+
+Result<GetResult> MessageStore::find(std::string_view topic, std::int32_t queue_id, std::int64_t queue_offset,
+                                     const GetOptions& options) const {
   GetResult result;
   const auto range = queues_->range(topic, queue_id);
   if (!range) return result;

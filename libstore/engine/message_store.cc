@@ -14,7 +14,6 @@
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/format/store_lock.h"
 #include "libstore/recovery/apply.h"
-#include "libstore/scan/index_geometry.h"
 
 namespace rmq::engine {
 namespace {
@@ -167,6 +166,7 @@ Status MessageStore::start() {
   RMQ_CHECK(open_queues(found));
   RMQ_CHECK(open_index(found));
   RMQ_CHECK(catch_up());
+  opened_ = true;
   report_.survey = std::move(found);
   report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   if (options_.background) {
@@ -322,7 +322,8 @@ Status MessageStore::open_index(const scan::StoreSurvey& survey) {
     options.slots = static_cast<std::int32_t>(geometries.back().slots);
     options.entries = static_cast<std::int32_t>(geometries.back().entries);
   }
-  index_slots_ = options.slots;
+  index_geometry_.slots = options.slots;
+  index_geometry_.entries = options.entries;
   RMQ_CHECK(files_.make_directories(index_directory_));
   RMQ_TRY(index, derive::IndexWriter::open(files_, std::move(options), existing));
   index_ = std::move(index);

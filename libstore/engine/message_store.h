@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,16 +29,19 @@
 #include "libstore/derive/dispatch_request.h"
 #include "libstore/derive/index_writer.h"
 #include "libstore/derive/queue_writer.h"
+#include "libstore/engine/arrivals.h"
 #include "libstore/engine/clock.h"
 #include "libstore/engine/commit_log.h"
 #include "libstore/engine/retention.h"
 #include "libstore/engine/status.h"
+#include "libstore/engine/store_statistics.h"
 #include "libstore/format/commit_log_record.h"
 #include "libstore/format/index_file.h"
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/format/tags_code.h"
 #include "libstore/io/file_system.h"
 #include "libstore/recovery/plan.h"
+#include "libstore/scan/index_geometry.h"
 #include "libstore/scan/store_config.h"
 #include "libstore/scan/store_survey.h"
 
@@ -51,6 +55,7 @@ struct StoreOptions {
   std::int32_t max_message_size = 4 << 20;  // maxMessageSize: of the body; 64 KiB more for all of the record
   std::int64_t flush_interval_ms = 500;     // flushIntervalCommitLog, async flush
   std::int64_t queue_flush_interval_ms = 1000;  // flushIntervalConsumeQueue
+  ArrivalListener arriving;                     // empty: nobody waits
   // Nothing: no file is ever removed, and the disks are not looked at.
   std::optional<RetentionOptions> retention;
   // Without threads of its own, for tests that decide what happens when: work() does a round of everything.
@@ -64,6 +69,19 @@ struct GetOptions {
   std::int64_t max_bytes = 4 << 20;  // one message is always given
   // Asked with the tags code of the queue's unit; empty takes all.
   std::function<bool(std::int64_t tags_code)> wants;
+};
+
+// Which of the messages around a time is meant. Asked for 20 where messages have the times 10, 10, 30, 30:
+enum class TimeBoundary {
+  lower,  // the third: the first one stored then or later; the queue's end where there is none
+  upper,  // the second: the last one stored then or earlier; the queue's beginning where there is none
+};
+
+// Which messages with a key query() is to find: stored in [since_ms, until_ms], at most `most`.
+struct QueryOptions {
+  std::size_t most = 64;  // maxMsgsNumBatch
+  std::int64_t since_ms = 0;
+  std::int64_t until_ms = std::numeric_limits<std::int64_t>::max();
 };
 
 // What a round of clean() removed.
@@ -103,12 +121,25 @@ class MessageStore {
                                       std::int64_t queue_offset, const GetOptions& options = {});
   // The record that begins at `log_offset`; empty where none does.
   [[nodiscard]] Result<std::vector<std::byte>> look_up(std::int64_t log_offset) const;
-  // Messages with this key (UNIQ_KEY, or one of KEYS), newest first, at most `most`: where they lie in the
-  // log.
+  // Messages with this key (UNIQ_KEY, or one of KEYS), newest first: where they lie in the log.
   [[nodiscard]] Result<std::vector<std::int64_t>> query(std::string_view topic, std::string_view key,
-                                                        std::size_t most);
+                                                        const QueryOptions& options = {});
+  // When the oldest message of the log was stored; nothing where there is none.
+  [[nodiscard]] Result<std::optional<std::int64_t>> earliest_store_time() const;
+  // When this message was stored; nothing where it is not there.
+  [[nodiscard]] Result<std::optional<std::int64_t>> store_time(std::string_view topic, std::int32_t queue_id,
+                                                               std::int64_t queue_offset);
+  // The queue offset of the message that `boundary` says; 0 where there is no such queue. Store times do not
+  // go back within a queue.
+  [[nodiscard]] Result<std::int64_t> offset_by_time(std::string_view topic, std::int32_t queue_id,
+                                                    std::int64_t store_timestamp,
+                                                    TimeBoundary boundary = TimeBoundary::lower);
   [[nodiscard]] std::optional<std::int64_t> min_offset(std::string_view topic, std::int32_t queue_id) const;
   [[nodiscard]] std::optional<std::int64_t> max_offset(std::string_view topic, std::int32_t queue_id) const;
+
+  // Bytes of the log that are in no queue yet.
+  [[nodiscard]] std::int64_t dispatch_behind() const;
+  [[nodiscard]] StoreStatistics statistics();
 
   // Everything that was acknowledged is on disk: log, queues, index, checkpoint.
   [[nodiscard]] Status flush();
@@ -163,6 +194,17 @@ class MessageStore {
     }
   };
 
+  // What the append lock guards of a queue.
+  struct QueueEnd {
+    std::int64_t next_offset = 0;
+    std::int64_t messages = 0;  // put since the store was opened
+    std::int64_t bytes = 0;
+  };
+  struct TimedUnit {
+    std::int64_t queue_offset = 0;
+    std::int64_t store_timestamp = 0;
+  };
+
   MessageStore(io::FileSystem& files, StoreOptions options);
   [[nodiscard]] Status start();
   [[nodiscard]] Result<scan::StoreSurvey> survey();
@@ -173,12 +215,19 @@ class MessageStore {
   [[nodiscard]] Status open_checkpoint();
   // What was put by now is dispatched when this returns; the caller holds no lock.
   [[nodiscard]] Status catch_up();
-  [[nodiscard]] Status dispatch_locked(std::int64_t to);
-  [[nodiscard]] Result<std::int64_t> dispatch_block(std::int64_t from, std::int64_t to);
+  [[nodiscard]] Status dispatch_locked(std::int64_t to, Arrivals& arrivals);
+  [[nodiscard]] Result<std::int64_t> dispatch_block(std::int64_t from, std::int64_t to, Arrivals& arrivals);
+  [[nodiscard]] Result<GetResult> find(std::string_view topic, std::int32_t queue_id,
+                                       std::int64_t queue_offset, const GetOptions& options) const;
+  void note_problems(const derive::PutReport& report);
   [[nodiscard]] Status flush_log();
   [[nodiscard]] Status flush_derived();
   [[nodiscard]] Status save_checkpoint();
-  [[nodiscard]] std::int64_t& next_offset(std::string_view topic, std::int32_t queue_id);
+  void append(std::span<const format::MessageView> messages, std::span<PutResult> results);
+  [[nodiscard]] QueueEnd& queue_end(std::string_view topic, std::int32_t queue_id);
+  [[nodiscard]] Result<std::optional<std::int64_t>> store_time_at(std::int64_t log_offset) const;
+  [[nodiscard]] Result<std::optional<TimedUnit>> timed_unit(std::string_view topic, std::int32_t queue_id,
+                                                            bool batch, std::int64_t unit) const;
   [[nodiscard]] std::int64_t visible() const;
   [[nodiscard]] DiskJudgement look_at_disks();
   [[nodiscard]] std::int64_t expired_up_to(bool regardless_of_age);
@@ -201,15 +250,16 @@ class MessageStore {
   std::unique_ptr<derive::QueueWriter> queues_;
   std::unique_ptr<derive::IndexWriter> index_;  // none: messageIndexEnable=false
   std::string index_directory_;
-  std::int32_t index_slots_ = format::kDefaultIndexSlots;
+  scan::IndexGeometry index_geometry_;
   std::mutex derived_mutex_;  // one flushes queues and index at a time
   std::mutex checkpoint_mutex_;
   std::unique_ptr<io::WriteFile> checkpoint_file_;
   format::StoreCheckpoint checkpoint_;
 
   std::mutex append_mutex_;  // reservations, queue offsets, store time
-  std::unordered_map<QueueKey, std::int64_t, QueueKeyHash, QueueKeyEqual> next_offsets_;
+  std::unordered_map<QueueKey, QueueEnd, QueueKeyHash, QueueKeyEqual> queue_ends_;
   std::int64_t last_store_timestamp_ = 0;
+  std::atomic<bool> opened_{false};
   std::atomic<bool> closed_{false};
   std::atomic<bool> disk_full_{false};  // as retention sees it
 
@@ -220,6 +270,9 @@ class MessageStore {
   std::vector<derive::DispatchRequest> requests_;
   derive::IndexBatch keys_;
   derive::DeletedTopics deleted_;
+  std::int64_t undispatched_ = 0;
+  std::vector<derive::QueueHole> holes_;  // the first of them
+  StoreCounters counters_;
 
   std::mutex clean_mutex_;  // taken before dispatch_mutex_, and that before append_mutex_
   std::vector<int> delete_hours_;

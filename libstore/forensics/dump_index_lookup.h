@@ -1,5 +1,4 @@
-// Looking keys up in the index files the way a broker does, with the loops cut that a broker hangs in.
-// RocketMQ: IndexService.queryOffset, IndexFile.selectPhyOffset.
+// Looking keys up in the index files the way a broker does. RocketMQ: IndexService.queryOffset.
 #pragma once
 
 #include <cstdint>
@@ -10,48 +9,16 @@
 #include <vector>
 
 #include "libstore/forensics/dump.h"
-#include "libstore/format/index_file.h"
+#include "libstore/scan/index_file_reader.h"
 #include "libstore/scan/index_geometry.h"
 
 namespace rmq::forensics {
 
-struct IndexHit {
+using scan::IndexFileReader;
+using scan::TimeRange;
+
+struct IndexHit : scan::IndexHit {
   std::string file;
-  std::int64_t number = 0;  // of the entry
-  std::int64_t phy_offset = 0;
-  std::int64_t store_time_ms = 0;  // to the second, as the entry has it
-};
-
-struct TimeRange {
-  std::optional<std::int64_t> since_ms;
-  std::optional<std::int64_t> until_ms;
-};
-
-// One open index file: its header, slots and entries through a small window. One thread at a time.
-class IndexFileReader {
- public:
-  IndexFileReader(std::unique_ptr<io::ReadFile> file, const scan::IndexGeometry& geometry);
-
-  [[nodiscard]] const format::IndexHeader& header() const { return header_; }
-  [[nodiscard]] const scan::IndexGeometry& geometry() const { return geometry_; }
-  [[nodiscard]] bool has_header() const { return has_header_; }
-  // Entries that are there: what the header says, no more than the file has room for.
-  [[nodiscard]] std::int64_t entry_end() const { return entry_end_; }
-  [[nodiscard]] std::optional<std::int32_t> slot(std::int64_t number);
-  [[nodiscard]] std::optional<format::IndexEntry> entry(std::int64_t number);
-  [[nodiscard]] bool failed() const { return failed_; }
-
- private:
-  const std::byte* at(std::int64_t position, std::size_t size);
-
-  std::unique_ptr<io::ReadFile> file_;
-  scan::IndexGeometry geometry_;
-  format::IndexHeader header_;
-  bool has_header_ = false;
-  bool failed_ = false;
-  std::int64_t entry_end_ = 1;
-  std::vector<std::byte> window_;
-  std::int64_t window_position_ = 0;
 };
 
 class IndexLookup {

@@ -127,7 +127,7 @@ class Life {
       ASSERT_EQ(got->status, GetStatus::found) << one.key;
       ASSERT_EQ(got->bytes, *record);
       if (end_ == End::power_loss) continue;  // the newest index file is taken as it is
-      const auto found = (*store)->query(one.topic, one.key, 8);
+      const auto found = (*store)->query(one.topic, one.key, {.most = 8});
       ASSERT_TRUE(found);
       ASSERT_TRUE(std::ranges::find(*found, one.put.log_offset) != found->end())
           << one.key << " is in no index file";

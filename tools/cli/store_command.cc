@@ -361,7 +361,7 @@ int query_verb(const Arguments& arguments, const CommonOptions& common) {
   if (!store) return refusal;
   std::vector<std::int64_t> found;
   for (const std::string& topic : topics_of(arguments, *store)) {
-    const auto some = store->query(topic, *key, static_cast<std::size_t>((*count).value_or(64)));
+    const auto some = store->query(topic, *key, {.most = static_cast<std::size_t>((*count).value_or(64))});
     if (!some) {
       (void)finish(*store, kExitFault);
       return fail(some.error());
