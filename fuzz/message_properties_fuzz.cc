@@ -24,6 +24,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FUZZ_CHECK(found.keys == find_property(text, kPropertyKeys));
   FUZZ_CHECK(found.uniq_key == find_property(text, kPropertyUniqKey));
   FUZZ_CHECK(found.multi_dispatch == find_property(text, kPropertyMultiDispatch));
+  // One that has learned the shape of the first half reads the whole the same.
+  StorePropertiesReader remembers;
+  for (const std::string_view part : {text.substr(0, size / 2), text.substr(size / 2), text, text}) {
+    const StoreProperties right = store_properties(part);
+    const StoreProperties& read = remembers.read(part);
+    FUZZ_CHECK(read.tags == right.tags && read.keys == right.keys && read.uniq_key == right.uniq_key &&
+               read.multi_dispatch == right.multi_dispatch && read.has_zero == right.has_zero);
+  }
   for_each_key(text, [](std::string_view key) { FUZZ_CHECK(!key.empty() && key.find(' ') == key.npos); });
   return 0;
 }

@@ -254,7 +254,7 @@ class Worker {
     }
     if (!options_.cross_check && !options_.checksums && !index_lane_) return;
     QueueLane& lane = lane_of(message.topic, message.queue_id);
-    const format::StoreProperties properties = format::store_properties(message.properties);
+    const format::StoreProperties& properties = shapes_[static_cast<std::uint32_t>(lane.topic_hash) % shapes_.size()].read(message.properties);
     const bool torn = properties.has_zero || lane.topic_has_zero;
     if (const auto kind = torn ? std::optional(LogDamage::Kind::zeroed_text) : wrong_checksum(item)) {
       add_damage({*kind, item.position, item.length, scan::GapLook::damaged, 1});
@@ -426,9 +426,12 @@ class Worker {
   }
 
   QueueLane& lane_of(std::string_view topic, std::int32_t queue_id) {
-    std::uint64_t tail = 0;
-    std::memcpy(&tail, topic.data() + topic.size() - std::min<std::size_t>(topic.size(), 8),
-                std::min<std::size_t>(topic.size(), 8));
+    std::uint64_t tail = 0;  // topics often differ only in their last characters
+    if (topic.size() >= sizeof tail) {
+      std::memcpy(&tail, topic.data() + topic.size() - sizeof tail, sizeof tail);
+    } else {
+      std::memcpy(&tail, topic.data(), topic.size());
+    }
     const std::uint64_t mixed = (tail ^ (static_cast<std::uint64_t>(queue_id) << 32) ^ topic.size()) * 0x9E3779B97F4A7C15ULL;
     QueueLane*& cached = cache_[mixed >> 54];
     if (cached == nullptr || cached->queue_id != queue_id || cached->topic != topic) cached = &find_lane(topic, queue_id);
@@ -466,6 +469,7 @@ class Worker {
   std::vector<QueueLane*> touched_;
   std::vector<UnitReader*> open_;
   std::optional<IndexLane> index_lane_;  // of the file at hand
+  std::array<format::StorePropertiesReader, 64> shapes_;  // messages of one topic are alike
   std::vector<std::int32_t> hashes_;
   LogFileReport report_;
   std::int64_t log_start_ = 0;

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
+#include <span>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -49,11 +51,13 @@ class ChainPlay {
 
   void entry(std::int32_t number, std::int32_t hash, std::int32_t prev) {
     const std::int32_t slot = slot_of(hash);
-    std::int32_t& head = heads_[static_cast<std::size_t>(slot)];
+    std::int32_t& stored = heads_[static_cast<std::size_t>(slot)];
+    const std::int32_t head = load_be<std::int32_t>(reinterpret_cast<const std::byte*>(&stored));
     if (prev != head && !(prev > head && prev < number && is_unknown(prev))) {
       links_.emplace(number, dispute(slot, head, prev));
     }
-    head = number;
+    if (head == 0) ++filled_;
+    store_be(reinterpret_cast<std::byte*>(&stored), number);
   }
 
   // Entries that hold nothing believable: links to them are taken for right, since nothing contradicts them.
@@ -65,14 +69,19 @@ class ChainPlay {
     }
   }
 
-  // What the file says of a slot, after all entries; entries end before `limit`.
-  void slot(std::int32_t slot, std::int32_t value, std::int32_t limit) {
-    const std::int32_t head = heads_[static_cast<std::size_t>(slot)];
-    if (value == head || (value > head && value < limit && is_unknown(value))) {
-      if (value != 0) ++filled_;
-      return;
+  // What the file says of the slots from `first` on, after all entries; entries end before `limit`.
+  void slots(std::int32_t first, std::span<const std::byte> values, std::int32_t limit) {
+    const std::byte* const heads =
+        reinterpret_cast<const std::byte*>(&heads_[static_cast<std::size_t>(first)]);
+    if (std::memcmp(values.data(), heads, values.size()) == 0) return;
+    for (std::size_t at = 0; at < values.size(); at += kIndexSlotSize, ++first) {
+      const auto value = load_be<std::int32_t>(values.data() + at);
+      const auto head = load_be<std::int32_t>(heads + at);
+      if (value == head) continue;
+      const bool unknown = value > head && value < limit && is_unknown(value);
+      if (unknown && head == 0) ++filled_;
+      if (!unknown) wrong_slots_.emplace_back(first, dispute(first, head, value));
     }
-    wrong_slots_.emplace_back(slot, dispute(slot, head, value));
   }
 
   // Calls bad_hash(entry), bad_link(entry, its link) and bad_slot(slot, its value, right value).
@@ -101,7 +110,7 @@ class ChainPlay {
     }
     for (const auto& [slot, dispute] : wrong_slots_) {
       const bool explained = is_wrong(dispute.skips) || is_wrong(dispute.follows);
-      if ((explained ? dispute.value : dispute.head) != 0) ++filled_;
+      if (explained) filled_ += (dispute.value != 0 ? 1 : 0) - (dispute.head != 0 ? 1 : 0);
       if (!explained) bad_slot(slot, dispute.value, dispute.head);
     }
   }
@@ -149,7 +158,7 @@ class ChainPlay {
   }
 
   std::int64_t slots_;
-  std::vector<std::int32_t> heads_;
+  std::vector<std::int32_t> heads_;  // big-endian as in the file, so that slots can be compared many at once
   std::unordered_map<std::int32_t, Dispute> links_;  // by entry
   std::vector<std::pair<std::int32_t, Dispute>> wrong_slots_;
   std::vector<IndexEntryRun> unknown_;
@@ -308,15 +317,19 @@ class FileCheck {
     std::vector<Head> highest;  // a heap, the lowest on top
     const auto lower = [](const Head& a, const Head& b) { return a.number > b.number; };
     const std::int64_t capacity = cut_ ? check_.geometry.entries : limit_;
-    const bool read_all = slots([&](std::int64_t slot, std::int32_t value) {
-      if (value <= 0 || value >= capacity) return;
-      if (highest.size() == kHighestSlots) {
-        if (value <= highest.front().number) return;
-        std::pop_heap(highest.begin(), highest.end(), lower);
-        highest.pop_back();
+    std::int32_t too_low = 0;
+    const bool read_all = slots([&](std::int64_t slot, std::span<const std::byte> values) {
+      for (std::size_t at = 0; at < values.size(); at += kIndexSlotSize, ++slot) {
+        const auto value = load_be<std::int32_t>(values.data() + at);
+        if (value <= too_low || value >= capacity) continue;
+        if (highest.size() == kHighestSlots) {
+          std::pop_heap(highest.begin(), highest.end(), lower);
+          highest.pop_back();
+        }
+        highest.push_back({value, slot});
+        std::push_heap(highest.begin(), highest.end(), lower);
+        if (highest.size() == kHighestSlots) too_low = highest.front().number;
       }
-      highest.push_back({value, slot});
-      std::push_heap(highest.begin(), highest.end(), lower);
     });
     if (!read_all) return std::nullopt;
     std::ranges::sort(highest, std::greater<>{}, &Head::number);
@@ -468,8 +481,8 @@ class FileCheck {
       uncounted = entry(check_.used + 1);
       if (!uncounted) return;
     }
-    const bool compared = slots([&](std::int64_t slot, std::int32_t value) {
-      play.slot(static_cast<std::int32_t>(slot), value, static_cast<std::int32_t>(check_.used + 1));
+    const bool compared = slots([&](std::int64_t first, std::span<const std::byte> values) {
+      play.slots(static_cast<std::int32_t>(first), values, static_cast<std::int32_t>(check_.used + 1));
     });
     if (!compared) return;
     play.finish([this](std::int32_t number) { bad_hash(number); },
@@ -634,7 +647,7 @@ class FileCheck {
     return IndexEntry::load(bytes.data());
   }
 
-  // visit(slot, value) for every slot; false when reading failed.
+  // visit(first slot, values of it and those behind it) block by block; false when reading failed.
   template <class Visit>
   bool slots(const Visit& visit) {
     block_.resize(static_cast<std::size_t>(std::min(kBlock, slots_ * kIndexSlotSize)));
@@ -643,8 +656,7 @@ class FileCheck {
       const std::int64_t count = std::min(kSlots, slots_ - slot);
       const std::span<std::byte> bytes(block_.data(), static_cast<std::size_t>(count * kIndexSlotSize));
       if (!read(format::index_slot_position(slot), bytes)) return false;
-      for (std::int64_t i = 0; i < count; ++i)
-        visit(slot + i, load_be<std::int32_t>(bytes.data() + i * kIndexSlotSize));
+      visit(slot, std::span<const std::byte>(bytes));
     }
     return true;
   }

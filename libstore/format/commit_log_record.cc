@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "libstore/bytes/byte_reader.h"
 #include "libstore/bytes/byte_writer.h"
@@ -55,14 +56,19 @@ std::optional<DecodeError> MessageView::decode(std::span<const std::byte> record
   m.physical_offset = load_be<std::int64_t>(head + kRecordPhysicalOffsetOffset);
   m.sys_flag = load_be<std::int32_t>(head + kRecordSysFlagOffset);
   m.born_timestamp = load_be<std::int64_t>(head + 40);
-  m.born_host.address = reader.bytes(host_size(m.sys_flag, kSysFlagBornHostV6) - 4);
-  m.born_host.port = reader.i32();
-  m.store_timestamp = reader.i64();
-  m.store_host.address = reader.bytes(host_size(m.sys_flag, kSysFlagStoreHostV6) - 4);
-  m.store_host.port = reader.i32();
-  m.reconsume_times = reader.i32();
-  m.prepared_transaction_offset = reader.i64();
-  m.body = reader.bytes(reader.i32());
+  const std::int32_t born = host_size(m.sys_flag, kSysFlagBornHostV6);
+  const std::int32_t store = host_size(m.sys_flag, kSysFlagStoreHostV6);
+  const std::span<const std::byte> rest = reader.bytes(born + 8 + store + 16);
+  if (!reader.ok()) return reader.error();
+  auto take = [at = rest.data()](std::int32_t count) mutable { return std::exchange(at, at + count); };
+  m.born_host.address = {take(born - 4), static_cast<std::size_t>(born - 4)};
+  m.born_host.port = load_be<std::int32_t>(take(4));
+  m.store_timestamp = load_be<std::int64_t>(take(8));
+  m.store_host.address = {take(store - 4), static_cast<std::size_t>(store - 4)};
+  m.store_host.port = load_be<std::int32_t>(take(4));
+  m.reconsume_times = load_be<std::int32_t>(take(4));
+  m.prepared_transaction_offset = load_be<std::int64_t>(take(8));
+  m.body = reader.bytes(load_be<std::int32_t>(take(4)));
   m.topic = reader.text(m.version == 1 ? reader.i8() : reader.i16());
   m.properties = reader.text(reader.i16());
   if (reader.ok() && reader.remaining() != 0) reader.fail(DecodeFault::bad_length);

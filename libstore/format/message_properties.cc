@@ -4,9 +4,10 @@
 #include <emmintrin.h>
 #endif
 
-#include <array>
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace rmq::format {
 namespace {
@@ -72,48 +73,44 @@ constexpr std::size_t kBlock = 64;
 struct Separators {
   std::uint64_t properties = 0;  // 0x02
   std::uint64_t names = 0;       // 0x01
-  bool zero = false;             // a byte that no text has
+  std::uint64_t zeros = 0;       // what no text has
 };
 
-Separators separators(const char* block) {
-  Separators found;
-  std::uint64_t zeros = 0;
 #ifdef __SSE2__
-  for (unsigned at = 0; at < kBlock; at += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + at));
-    const auto equal = [&](char byte) {
-      return static_cast<std::uint64_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte)))) << at;
-    };
-    found.properties |= equal(kPropertySeparator);
-    found.names |= equal(kNameValueSeparator);
-    zeros |= equal(0);
-  }
-#else
-  for (unsigned at = 0; at < kBlock; ++at) {
-    found.properties |= std::uint64_t{block[at] == kPropertySeparator} << at;
-    found.names |= std::uint64_t{block[at] == kNameValueSeparator} << at;
-    zeros |= std::uint64_t{block[at] == 0} << at;
+constexpr std::size_t kLane = 16;
+
+void note_lane(const char* text, std::size_t skip, std::size_t at, Separators& found) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
+  const auto equal = [&](char byte) {
+    const auto mask =
+        static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte))));
+    return static_cast<std::uint64_t>(mask >> skip) << at;
+  };
+  found.properties |= equal(kPropertySeparator);
+  found.names |= equal(kNameValueSeparator);
+  found.zeros |= equal(0);
+}
+#endif
+
+// Of the at most kBlock bytes that begin at `from`.
+Separators separators(std::string_view text, std::size_t from) {
+  Separators found;
+  const std::size_t size = std::min(text.size() - from, kBlock);
+  const char* const block = text.data() + from;
+  std::size_t at = 0;
+#ifdef __SSE2__
+  for (; at + kLane <= size; at += kLane) note_lane(block + at, 0, at, found);
+  if (at < size && text.size() >= kLane) {  // the last bytes once more together with those in front of them
+    note_lane(block + size - kLane, kLane - (size - at), at, found);
+    return found;
   }
 #endif
-  found.zero = zeros != 0;
-  return found;
-}
-
-// Of the block that begins at `at`; the last one may be shorter.
-Separators separators_at(std::string_view text, std::size_t at) {
-  const std::size_t size = text.size() - at;
-  if (size >= kBlock) return separators(text.data() + at);
-  if (at == 0) {
-    std::array<char, kBlock> padded;
-    padded.fill(' ');
-    std::memcpy(padded.data(), text.data(), size);
-    return separators(padded.data());
+  for (; at < size; ++at) {
+    found.properties |= std::uint64_t{block[at] == kPropertySeparator} << at;
+    found.names |= std::uint64_t{block[at] == kNameValueSeparator} << at;
+    found.zeros |= std::uint64_t{block[at] == 0} << at;
   }
-  Separators last =
-      separators(text.data() + text.size() - kBlock);  // a zero in front is counted twice: no harm
-  last.properties >>= kBlock - size;
-  last.names >>= kBlock - size;
-  return last;
+  return found;
 }
 
 }  // namespace
@@ -132,8 +129,8 @@ StoreProperties store_properties(std::string_view text) {
     middle = kNone;
   };
   for (std::size_t at = 0; at < text.size(); at += kBlock) {
-    auto [properties, names, zero] = separators_at(text, at);
-    found.has_zero |= zero;
+    auto [properties, names, zeros] = separators(text, at);
+    found.has_zero |= zeros != 0;
     for (; properties != 0; properties &= properties - 1) {
       const std::uint64_t before = properties ^ (properties - 1);
       if (middle == kNone && (names & before) != 0)
@@ -145,6 +142,88 @@ StoreProperties store_properties(std::string_view text) {
   }
   end_segment(text.size());
   return found;
+}
+
+namespace {
+
+constexpr std::array kStoreProperties{
+    &StoreProperties::tags,
+    &StoreProperties::keys,
+    &StoreProperties::uniq_key,
+    &StoreProperties::delay,
+    &StoreProperties::inner_num,
+    &StoreProperties::multi_dispatch,
+    &StoreProperties::multi_queue_offset,
+};
+
+// Learning costs more than reading: texts longer than this are only read, and so are most texts after shapes
+// that did not come again.
+constexpr std::size_t kLongestShape = 512;
+constexpr std::uint32_t kLearnAfter = 16;
+
+}  // namespace
+
+bool StorePropertiesReader::is_known_shape(std::string_view text) const {
+  if (text.size() != size_ || lanes_.empty()) return false;
+#ifdef __SSE2__
+  const auto load = [](const char* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); };
+  __m128i differs = _mm_setzero_si128();
+  std::uint32_t moved = 0;
+  for (const Lane& lane : lanes_) {
+    const __m128i bytes = load(text.data() + lane.offset);
+    differs = _mm_or_si128(
+        differs, _mm_and_si128(_mm_xor_si128(bytes, load(lane.text.data())), load(lane.fixed.data())));
+    // 0x02, 0x01, and the zero that no known shape has
+    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(kPropertySeparator)), bytes);
+    moved |= static_cast<std::uint32_t>(_mm_movemask_epi8(low)) ^ lane.separators;
+  }
+  return moved == 0 && _mm_movemask_epi8(_mm_cmpeq_epi8(differs, _mm_setzero_si128())) == 0xFFFF;
+#else
+  return false;
+#endif
+}
+
+const StoreProperties& StorePropertiesReader::read_new(std::string_view text) {
+  other_ = store_properties(text);
+  const bool useful = std::exchange(recognised_, 0) > 0;
+  if (!useful && !lanes_.empty() && ++missed_ < kLearnAfter) return other_;
+  missed_ = 0;
+  found_ = other_;
+  learn(text);
+  return found_;
+}
+
+void StorePropertiesReader::learn(std::string_view text) {
+  lanes_.clear();
+  known_.clear();
+  size_ = text.size();
+  if (found_.has_zero || text.size() < sizeof(Lane::text) || text.size() > kLongestShape) return;
+  std::array<char, kLongestShape> fixed;
+  bool name = true;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool separator = text[i] == kNameValueSeparator || text[i] == kPropertySeparator;
+    if (separator) name = text[i] == kPropertySeparator;
+    fixed[i] = name || separator ? '\xFF' : '\0';
+  }
+  for (std::size_t next = 0; next < text.size(); next += sizeof(Lane::text)) {
+    Lane lane{};
+    // The last lane once more covers bytes of the one before it.
+    const std::size_t at = std::min(next, text.size() - sizeof(Lane::text));
+    lane.offset = static_cast<std::uint32_t>(at);
+    std::memcpy(lane.text.data(), text.data() + at, lane.text.size());
+    std::memcpy(lane.fixed.data(), fixed.data() + at, lane.fixed.size());
+    for (std::size_t i = 0; i < lane.text.size(); ++i) {
+      if (lane.text[i] == kNameValueSeparator || lane.text[i] == kPropertySeparator)
+        lane.separators |= 1U << i;
+    }
+    lanes_.push_back(lane);
+  }
+  for (const auto property : kStoreProperties) {
+    if (const auto& value = found_.*property) {
+      known_.push_back({property, static_cast<std::uint32_t>(value->data() - text.data()),
+                        static_cast<std::uint32_t>(value->size())});
+    }
+  }
 }
 
 std::string encode_properties(const std::vector<std::pair<std::string, std::string>>& properties) {

@@ -115,6 +115,38 @@ TEST(MessageProperties, WhatTheStoreReadsIsWhatStandsThere) {
   }
 }
 
+void expect_same(const StoreProperties& found, const StoreProperties& right, std::string_view text) {
+  EXPECT_EQ(found.tags, right.tags) << testing::PrintToString(text);
+  EXPECT_EQ(found.keys, right.keys) << testing::PrintToString(text);
+  EXPECT_EQ(found.uniq_key, right.uniq_key) << testing::PrintToString(text);
+  EXPECT_EQ(found.delay, right.delay) << testing::PrintToString(text);
+  EXPECT_EQ(found.inner_num, right.inner_num) << testing::PrintToString(text);
+  EXPECT_EQ(found.multi_dispatch, right.multi_dispatch) << testing::PrintToString(text);
+  EXPECT_EQ(found.multi_queue_offset, right.multi_queue_offset) << testing::PrintToString(text);
+  EXPECT_EQ(found.has_zero, right.has_zero) << testing::PrintToString(text);
+}
+
+// The reader that remembers, against the one that does not: texts of one shape, and the same with a byte
+// changed.
+TEST(MessageProperties, AReaderThatRemembersReadsTheSame) {
+  std::mt19937 random(11);
+  const std::string base = encode_properties(
+      {{"UNIQ_KEY", "0123456789ABCDEF"}, {"TAGS", "TagA"}, {"KEYS", "order-17"}, {"WAIT", "true"}});
+  constexpr std::string_view kBytes("\0\1\2ASK", 6);
+  StorePropertiesReader reader;
+  for (int round = 0; round < 50'000; ++round) {
+    std::string text = base;
+    const auto any = [&] { return random() % text.size(); };
+    for (char& c : text) {
+      if (c >= '0' && c <= '9') c = static_cast<char>('0' + random() % 10);
+    }
+    if (round % 3 == 0) text[any()] = kBytes[random() % kBytes.size()];
+    if (round % 7 == 0) text.resize(any());
+    if (round % 1000 > 900) text.append(static_cast<std::size_t>(round % 1000), 'x');  // a long one
+    expect_same(reader.read(text), store_properties(text), text);
+  }
+}
+
 TEST(MessageProperties, KeysAreSplitAtSingleSpaces) {
   std::vector<std::string> keys;
   for_each_key(" a  bc d ", [&](std::string_view key) { keys.emplace_back(key); });
