@@ -131,9 +131,11 @@ class QueueWriter {
   // All of the log below has been put; before the first put(), and behind the filler of a file's end.
   void advance(DerivedUpTo end);
 
-  // Phase one: units from memory to their files. A file that is new is on disk at once, units and name.
+  // Phase one: units from memory to their files. A file that is new is on disk at once, units and name; it is
+  // sparse, and many are made together.
   [[nodiscard]] Result<FlushStep> write_out(const FlushLimit& limit);
-  // Phase two: what was written to the disk (fdatasync, a file a queue).
+  // Phase two: what was written to the disk: a few files one by one, many by a sync of their file system,
+  // whatever the limit says.
   [[nodiscard]] Result<FlushStep> sync(const FlushLimit& limit);
   // Both, until all that was put before the call is durable, whatever comes meanwhile.
   [[nodiscard]] Status flush();
@@ -196,7 +198,7 @@ class QueueWriter {
     std::int64_t unit_size = 0;
     std::int64_t position = 0;  // in the file, of the first byte
     std::int64_t file_size = 0;
-    std::string directory;
+    std::vector<std::byte> bytes;
     std::string path;
     std::string path_before;  // a file to be synced before a new one appears
   };
@@ -233,8 +235,11 @@ class QueueWriter {
   void copy_units(const QueueState& state, std::int64_t unit, std::int64_t count, std::byte* out) const;
 
   // queue_flush.cc: to files and to the disk.
-  [[nodiscard]] std::optional<WriteJob> take_dirty(std::int64_t most_bytes, std::vector<std::byte>& bytes);
-  [[nodiscard]] Status perform(const WriteJob& job, std::span<const std::byte> bytes);
+  [[nodiscard]] std::optional<WriteJob> take_dirty(std::int64_t most_bytes);
+  [[nodiscard]] Status write_to_file(const WriteJob& job);
+  [[nodiscard]] std::vector<Status> create_files(std::span<const WriteJob> jobs);
+  [[nodiscard]] bool many_unsynced() const;
+  [[nodiscard]] Result<FlushStep> sync_together(Lock& lock);
   void finish(const WriteJob& job, bool written);
   void drop_units(QueueState& state, std::int64_t units);
   [[nodiscard]] Status sync_file(const std::string& path);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <thread>
@@ -394,7 +395,8 @@ TEST_F(QueueWriterTest, ATopicThatWasDeletedBeginsAnew) {
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(put(log.add("A")).status);
   queues_.forget("A", 0);
   disk_.remove_beneath("/store/consumequeue/A");
-  EXPECT_EQ(queues_.range("A", 0)->next_offset, 0);
+  EXPECT_FALSE(queues_.range("A", 0));
+  EXPECT_THAT(queues_.names(), IsEmpty());
   EXPECT_THAT(read_units(queues_, "A", 0, 0), IsEmpty());
   EXPECT_EQ(queues_.durable().log_offset, log.end());
   EXPECT_EQ(queues_.usage().unit_memory, 0);
@@ -402,6 +404,65 @@ TEST_F(QueueWriterTest, ATopicThatWasDeletedBeginsAnew) {
   for (int i = 0; i < 3; ++i) ASSERT_EQ(put(second.add("A")).appended, 1);
   ASSERT_TRUE(queues_.flush());
   EXPECT_EQ(images(disk_, "/store"), expected_images(second.messages(), options_));
+}
+
+TEST_F(QueueWriterTest, ManyQueuesAreSyncedTogether) {
+  constexpr int kQueues = 300;
+  disk_.set_write_back(0);
+  LogOfMessages log;
+  const auto put_to_all = [&] {
+    for (int id = 0; id < kQueues; ++id) ASSERT_EQ(put(log.add("A", id)).appended, 1);
+  };
+  put_to_all();
+  ASSERT_TRUE(queues_.flush());
+  put_to_all();
+  const std::uint64_t before = disk_.calls();
+  ASSERT_TRUE(queues_.flush());
+  EXPECT_LE(disk_.calls() - before, kQueues + 2U);  // a write each, and a sync of everything
+  EXPECT_EQ(queues_.durable().log_offset, log.end());
+  disk_.lose_power(SimulatedFileSystem::Unsynced::lost);
+  disk_.restart();
+  EXPECT_EQ(images(disk_, "/store"), expected_images(log.messages(), options_));
+}
+
+// As with one file: what the kernel has dropped is never claimed.
+TEST_F(QueueWriterTest, AfterASyncOfManyThatFailedNothingMoreIsClaimed) {
+  constexpr int kQueues = 300;
+  LogOfMessages log;
+  for (int id = 0; id < kQueues; ++id) ASSERT_EQ(put(log.add("A", id)).appended, 1);
+  ASSERT_TRUE(queues_.flush());
+  const std::int64_t durable = queues_.durable().log_offset;
+  for (int id = 0; id < kQueues; ++id) ASSERT_EQ(put(log.add("A", id)).appended, 1);
+  disk_.fail_syncs(EIO);
+  EXPECT_EQ(queues_.flush().error().os_errno, EIO);
+  disk_.fail_syncs(0);
+  EXPECT_FALSE(queues_.flush());
+  EXPECT_EQ(queues_.durable().log_offset, durable);
+}
+
+// Files are sparse: the disk may be full when a page of one is written for the first time.
+TEST_F(QueueWriterTest, AFullDiskHealsWhileFilesFillUp) {
+  options_.simple_file_size = 64 << 10;
+  QueueWriter queues(disk_, options_);
+  LogOfMessages log;
+  const auto put_to_all = [&](int times) {
+    for (int i = 0; i < times; ++i)
+      for (int id = 0; id < 4; ++id) ASSERT_EQ(queues.put(std::array{log.add("A", id)}).appended, 1);
+  };
+  put_to_all(10);
+  ASSERT_TRUE(queues.flush());
+  disk_.set_capacity(disk_.space("/")->used + 4096);
+  put_to_all(1000);
+  const auto full = queues.flush();
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().os_errno, ENOSPC);
+  EXPECT_LT(queues.durable().log_offset, log.end());
+  EXPECT_THAT(read_units(queues, "A", 2, 0, 2000), SizeIs(1010));
+  EXPECT_FALSE(queues.flush());
+  disk_.set_capacity(1 << 30);
+  ASSERT_TRUE(queues.flush());
+  EXPECT_EQ(queues.durable().log_offset, log.end());
+  for (int id = 0; id < 4; ++id) EXPECT_THAT(read_units(queues, "A", id, 0, 2000), SizeIs(1010));
 }
 
 TEST_F(QueueWriterTest, ExpiredUnitsAreNotThere) {
