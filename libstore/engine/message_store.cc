@@ -157,9 +157,14 @@ Status MessageStore::start() {
   RMQ_TRY(lock, files_.lock(io::join_path(root_, format::kStoreLockFileName)));
   lock_ = std::move(lock);
   RMQ_TRY(found, survey());
-  RMQ_CHECK(recover(found));
+  RMQ_CHECK(plan_recovery(found));
   const std::string pid = std::to_string(::getpid());
   RMQ_CHECK(files_.replace(io::join_path(root_, format::kAbortFileName), as_bytes(pid)));
+  RMQ_CHECK(recovery::apply(files_, root_, report_.plan, options_.clock->now_ms()));
+  if (!report_.plan.changes_nothing()) {
+    RMQ_TRY(mended, survey());
+    found = std::move(mended);
+  }
   RMQ_CHECK(open_checkpoint());
   RMQ_CHECK(open_log(found));
   RMQ_CHECK(load_deleted_topics());
@@ -196,7 +201,7 @@ Result<scan::StoreSurvey> MessageStore::survey() {
   return none;
 }
 
-Status MessageStore::recover(const scan::StoreSurvey& survey) {
+Status MessageStore::plan_recovery(const scan::StoreSurvey& survey) {
   recovery::PlanOptions plan;
   plan.depth = options_.check;
   plan.jobs = options_.jobs;
@@ -213,7 +218,9 @@ Status MessageStore::recover(const scan::StoreSurvey& survey) {
         options_.config.commit_log_file_size.value_or(CommitLogOptions{}.file_size);
   }
   last_store_timestamp_ = report_.plan.last_store_timestamp;
-  return recovery::apply(files_, root_, report_.plan, options_.clock->now_ms());
+  rules_.multi_dispatch = report_.plan.rules.multi_dispatch;
+  rules_.lmq = report_.plan.rules.lmq;
+  return {};
 }
 
 Status MessageStore::open_checkpoint() {
@@ -277,6 +284,9 @@ Status MessageStore::open_queues(const scan::StoreSurvey& survey) {
     (queue.kind == scan::QueueKind::batch ? options.batch_file_size : options.simple_file_size) =
         queue.files.file_size;
   }
+  options.kind_of = [&batch = plan.batch_topics](std::string_view topic, std::int32_t) {
+    return batch.contains(std::string(topic)) ? scan::QueueKind::batch : scan::QueueKind::simple;
+  };
   queues_ = std::make_unique<derive::QueueWriter>(files_, std::move(options));
   // Units of messages that are dispatched again do not count: after a power loss any of them may be missing.
   derive::TailBounds bounds;
@@ -297,7 +307,17 @@ Status MessageStore::open_queues(const scan::StoreSurvey& survey) {
           files_, io::join_path(io::join_path(all, queue.topic), std::to_string(queue.queue_id))));
       continue;
     }
+    // Messages below are history: the dispatcher takes them for known.
+    const std::int64_t floor = plan.floor_of(queue.topic, queue.queue_id) - (tails[i]->batch ? 1 : 0);
+    tails[i]->max_physic = std::max(tails[i]->max_physic, floor);
     RMQ_CHECK(queues_->add_queue(queue.topic, queue.queue_id, *tails[i]));
+  }
+  for (const recovery::QueueFloor& floor : plan.floors) {
+    if (queues_->range(floor.topic, floor.queue_id)) continue;
+    derive::QueueTail history;
+    history.batch = plan.batch_topics.contains(floor.topic);
+    history.max_physic = floor.log_offset - (history.batch ? 1 : 0);
+    RMQ_CHECK(queues_->add_queue(floor.topic, floor.queue_id, history));
   }
   queues_->advance({plan.dispatch_from, checkpoint_.logics_msg_timestamp});
   return {};
@@ -307,11 +327,6 @@ Status MessageStore::open_index(const scan::StoreSurvey& survey) {
   index_directory_ =
       survey.config.index_directory.empty() ? io::join_path(root_, "index") : survey.config.index_directory;
   if (!survey.config.message_index_enable) return {};
-  std::vector<scan::IndexFileInfo> existing;
-  for (const scan::IndexFileInfo& info : survey.index_files) {
-    const auto is_it = [&](const recovery::MoveAside& moved) { return moved.path == info.path; };
-    if (std::ranges::none_of(report_.plan.move, is_it)) existing.push_back(info);
-  }
   derive::IndexWriterOptions options;
   options.directory = index_directory_;
   options.local_time_ms = [clock = options_.clock] { return local_time_ms(clock->now_ms()); };
@@ -325,7 +340,7 @@ Status MessageStore::open_index(const scan::StoreSurvey& survey) {
   index_geometry_.slots = options.slots;
   index_geometry_.entries = options.entries;
   RMQ_CHECK(files_.make_directories(index_directory_));
-  RMQ_TRY(index, derive::IndexWriter::open(files_, std::move(options), existing));
+  RMQ_TRY(index, derive::IndexWriter::open(files_, std::move(options), survey.index_files));
   index_ = std::move(index);
   return {};
 }

@@ -93,7 +93,7 @@ struct CleanReport {
 
 // What opening found and did.
 struct OpenReport {
-  scan::StoreSurvey survey;  // what was there before
+  scan::StoreSurvey survey;  // what was there, once the plan was carried out
   recovery::Plan plan;
   double seconds = 0;
 };
@@ -208,7 +208,7 @@ class MessageStore {
   MessageStore(io::FileSystem& files, StoreOptions options);
   [[nodiscard]] Status start();
   [[nodiscard]] Result<scan::StoreSurvey> survey();
-  [[nodiscard]] Status recover(const scan::StoreSurvey& survey);
+  [[nodiscard]] Status plan_recovery(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_log(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_queues(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_index(const scan::StoreSurvey& survey);

@@ -3,40 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <array>
 
-#include "libstore/base/parallel.h"
-#include "libstore/base/saturate.h"
-#include "libstore/format/consume_queue_entry.h"
-#include "libstore/format/index_file.h"
-#include "libstore/format/message_properties.h"
+#include "libstore/bytes/big_endian.h"
+#include "libstore/bytes/crc32.h"
+#include "libstore/format/config_files.h"
 #include "libstore/format/store_checkpoint.h"
+#include "libstore/recovery/log_scan.h"
+#include "libstore/recovery/queue_judge.h"
 #include "libstore/scan/commit_log_walker.h"
 
 namespace rmq::recovery {
 namespace {
 
-using scan::GapLook;
-using scan::LogItemKind;
-
-// What the walk over one file found.
-struct FileWalk {
-  std::int64_t records = 0;
-  std::int64_t data_end = 0;  // position behind the last record or the BLANK
-  std::int64_t last_store_timestamp = 0;
-  bool full = false;              // ends in a BLANK, or no byte is left
-  std::optional<ZeroRange> tail;  // remains behind data_end, with nothing behind them that belongs to the log
-  std::vector<std::string> refusals;
-  std::int64_t bytes_read = 0;
-  std::optional<Error> error;
-};
-
-// The body's CRC covers neither topic nor properties: where a torn write left zeros in them, the record is
-// none.
-bool is_whole(const format::MessageView& message) {
-  return message.body_crc_matches() && message.topic.find('\0') == std::string_view::npos &&
-         !format::store_properties(message.properties).has_zero;
-}
+constexpr std::string_view kLmqPrefix = "%LMQ%";  // MixAll.LMQ_PREFIX
+constexpr std::int64_t kLargestStateFile = 64 << 20;
 
 class Planner {
  public:
@@ -46,240 +27,407 @@ class Planner {
   Result<Plan> run() {
     plan_.was_closed_cleanly = !survey_.abort.has_value();
     plan_.commit_log_file_size = survey_.commit_log.file_size;
-    check_layout();
-    if (!plan_.possible() || survey_.commit_log.files.empty()) return plan_;
-    plan_.log_begin = survey_.commit_log.files.front().start;
-    RMQ_TRY(first, first_file());
-    plan_.walked_from = survey_.commit_log.files[first].start;
-    RMQ_TRY(walks, walk(first));
-    join(first, walks);
-    return plan_;
+    if (survey_.commit_log_is_dledger) refuse("the commit log is DLedger's");
+    if (survey_.consume_queue_is_rocksdb) refuse("the consume queues are in RocksDB");
+    if (!plan_.possible()) return plan_;
+    RMQ_CHECK(read_state());
+    layout_ = lay_out_log(files_, survey_, options_);
+    for (const std::string& why : layout_.refusals) refuse(why);
+    if (!plan_.possible()) return plan_;
+    index_ = IndexCheck::check(files_, survey_, checkpoint_.index_msg_timestamp, options_);
+    if (layout_.parts.empty()) {
+      collect_steps();
+      return plan_;
+    }
+    plan_.log_begin = layout_.parts.front().start;
+    RMQ_TRY(trusted, trusted_part());
+    std::size_t first = options_.depth == Depth::full ? 0 : trusted;
+    if (index_.sound() < index_.files().size()) first = std::min(first, part_of(index_.last_offset()));
+    while (true) {
+      RMQ_CHECK(walk(first));
+      decide_index();
+      // Records that are dispatched again must have been looked at: some of them may be history.
+      const std::size_t again = part_of(std::min(index_from_, plan_.log_end));
+      if (again >= first) break;
+      first = again;
+    }
+    judge();
+    plan_.dispatch_from = plan_.was_closed_cleanly ? plan_.log_end : layout_.parts[trusted].start;
+    plan_.dispatch_from = std::min({plan_.dispatch_from, missing_from_, index_from_, plan_.log_end});
+    plan_.dispatch_from = std::max(plan_.dispatch_from, plan_.log_begin);
+    std::erase_if(plan_.floors,
+                  [&](const QueueFloor& floor) { return floor.log_offset <= plan_.dispatch_from; });
+    collect_steps();
+    return std::move(plan_);
   }
 
  private:
   void refuse(std::string why) { plan_.refusals.push_back(std::move(why)); }
 
-  void check_layout() {
-    if (survey_.commit_log_is_dledger) refuse("the commit log is DLedger's");
-    if (survey_.consume_queue_is_rocksdb) refuse("the consume queues are in RocksDB");
-    const auto& log = survey_.commit_log;
-    for (const scan::StoreFile& stray : log.strays)
-      refuse(fmt::format("{} is no commit log file", stray.shown));
-    for (std::size_t i = 0; i < log.files.size(); ++i) {
-      const scan::MappedFile& file = log.files[i];
-      if (file.size != log.file_size) {
-        refuse(fmt::format("{} is {} bytes long instead of {}", file.shown, file.size, log.file_size));
-      } else if (file.start % log.file_size != 0) {
-        refuse(fmt::format("{} is no multiple of the file size {}", file.shown, log.file_size));
-      } else if (i > 0 && file.start != log.files[i - 1].start + log.file_size) {
-        refuse(fmt::format("{} does not follow {}", file.shown, log.files[i - 1].shown));
-      }
+  // ---- what files beside log, queues and index say
+
+  Status read_state() {
+    if (survey_.checkpoint) {
+      RMQ_TRY(bytes, io::read_all(files_, survey_.checkpoint->path, kLargestStateFile));
+      checkpoint_ = format::StoreCheckpoint::read(bytes);
     }
-    for (const scan::Queue& queue : survey_.queues) {
-      for (const scan::StoreFile& stray : queue.files.strays)
-        refuse(fmt::format("{} is no queue file", stray.shown));
-      const auto& set = queue.files;
-      for (std::size_t i = 0; i < set.files.size(); ++i) {
-        if (set.files[i].size != set.file_size ||
-            (i > 0 && set.files[i].start != set.files[i - 1].start + set.file_size)) {
-          refuse(
-              fmt::format("{} has a wrong size, or does not follow the file before it", set.files[i].shown));
+    const auto is_on = [&](const char* key) {
+      const auto found = survey_.config.keys.find(key);
+      return found != survey_.config.keys.end() && found->second == "true";
+    };
+    const bool has_lmq = std::ranges::any_of(
+        survey_.queues, [](const scan::Queue& queue) { return queue.topic.starts_with(kLmqPrefix); });
+    plan_.rules.multi_dispatch = has_lmq || is_on("enableMultiDispatch");
+    plan_.rules.lmq = has_lmq || is_on("enableLmq");
+    if (!survey_.config.message_delay_level.empty()) {
+      if (auto levels = format::DelayLevels::parse(survey_.config.message_delay_level))
+        plan_.rules.delay_levels = std::move(*levels);
+    }
+    read_topics();
+    return {};
+  }
+
+  void read_topics() {
+    const format::ConfigFile& file = format::config_file(format::ConfigFileKind::topics);
+    const auto text_of = [&](const std::string& name) -> std::optional<std::string> {
+      const auto bytes =
+          io::read_all(files_, io::join_path(survey_.config_directory(), name), kLargestStateFile);
+      if (!bytes) return std::nullopt;
+      std::string text(bytes->size(), '\0');
+      std::ranges::transform(*bytes, text.begin(), [](std::byte byte) { return static_cast<char>(byte); });
+      return text;
+    };
+    const auto text = text_of(std::string(file.name));
+    const auto bak = text_of(std::string(file.name) + ".bak");
+    const auto loaded = format::load_config(file, text, bak);
+    if (loaded.value) {
+      if (const auto topics = format::read_topics(*loaded.value)) {
+        evidence_.topics_known = true;
+        for (const format::TopicConfig& topic : *topics) {
+          evidence_.topics.insert(topic.name);
+          for (const auto& [name, value] : topic.attributes)
+            if (name == "queue.type" && value == "BatchCQ") plan_.batch_topics.insert(topic.name);
         }
       }
     }
+    for (const scan::Queue& queue : survey_.queues)
+      if (queue.kind == scan::QueueKind::batch) plan_.batch_topics.insert(queue.topic);
+  }
+
+  // ---- the log
+
+  [[nodiscard]] std::size_t part_of(std::int64_t log_offset) const {
+    const auto behind = std::ranges::upper_bound(layout_.parts, log_offset, {}, &LogPart::start);
+    return behind == layout_.parts.begin() ? 0 : static_cast<std::size_t>(behind - layout_.parts.begin()) - 1;
   }
 
   // CommitLog.isMappedFileMatchedRecover: the last file whose first record is older than what the checkpoint
   // vouches for.
-  Result<std::size_t> first_file() {
-    if (options_.depth == Depth::full || !survey_.checkpoint) return std::size_t{0};
-    RMQ_TRY(bytes, io::read_all(files_, survey_.checkpoint->path, 1 << 20));
-    const std::int64_t trusted = format::StoreCheckpoint::read(bytes).min_timestamp();
-    const auto& log = survey_.commit_log.files;
-    for (std::size_t i = log.size(); i-- > 1;) {
-      RMQ_TRY(file, files_.open(log[i].path));
+  Result<std::size_t> trusted_part() {
+    const std::int64_t trusted = checkpoint_.min_timestamp();
+    for (std::size_t i = layout_.parts.size(); i-- > 1;) {
+      const LogPart& part = layout_.parts[i];
+      if (part.read_path.empty()) continue;
+      RMQ_TRY(file, files_.open(part.read_path));
       scan::CommitLogWalker::Options walk;
-      walk.records_start = log[i].start;
+      walk.records_start = part.start;
       walk.file_size = survey_.commit_log.file_size;
       scan::CommitLogWalker walker(*file, walk);
       const scan::LogItem* item = walker.next();
-      if (item != nullptr && item->kind == LogItemKind::record && item->message.store_timestamp <= trusted)
+      if (item != nullptr && item->kind == scan::LogItemKind::record &&
+          item->message.store_timestamp <= trusted)
         return i;
     }
     return std::size_t{0};
   }
 
-  Result<std::vector<FileWalk>> walk(std::size_t first) {
-    const auto& log = survey_.commit_log.files;
-    std::vector<FileWalk> walks(log.size() - first);
-    parallel_for(options_.jobs, walks.size(), options_.cancelled,
-                 [&](std::size_t, std::size_t i) { walks[i] = walk_file(log[first + i]); });
-    for (const FileWalk& one : walks) {
-      if (one.error) return *one.error;
-    }
-    if (options_.cancelled && options_.cancelled())
-      return Error{ErrorCode::cancelled, 0, "planning the recovery"};
-    return walks;
+  Status walk(std::size_t first) {
+    runs_.clear();
+    wounds_.clear();
+    mends_.clear();
+    not_indexed_from_ = kEverything;
+    plan_.records = 0;
+    plan_.last_store_timestamp = 0;
+    plan_.walked_from = plan_.log_end = layout_.parts[first].start;
+    std::int64_t before = 0;  // store time of the record before a part
+    RMQ_CHECK(scan_log(files_, survey_, layout_, first, plan_.rules, index_, options_, [&](PartScan&& part) {
+      for (auto& [id, runs] : part.runs)
+        for (const RecordRun& run : runs) add_run(runs_[id], run);
+      for (Wound& wound : part.wounds) {
+        if (wound.store_timestamp == 0) wound.store_timestamp = before;
+        wounds_.push_back(wound);
+      }
+      std::ranges::move(part.mends, std::back_inserter(mends_));
+      plan_.records += part.records;
+      plan_.bytes_read += part.bytes_read;
+      plan_.last_store_timestamp = std::max(plan_.last_store_timestamp, part.newest_timestamp);
+      not_indexed_from_ = std::min(not_indexed_from_, part.not_indexed_from);
+      if (part.records == 0) return;
+      plan_.log_end = part.data_end;
+      before = part.last_store_timestamp;
+    }));
+    return {};
   }
 
-  FileWalk walk_file(const scan::MappedFile& mapped) {
-    FileWalk found;
-    auto opened = files_.open(mapped.path);
-    if (!opened) {
-      found.error = std::move(opened).error();
-      return found;
+  // ---- the index
+
+  // Which index files stay, and from where on messages are put into the index again.
+  void decide_index() {
+    index_kept_ = index_.files().size();
+    index_from_ = kEverything;
+    if (!survey_.config.message_index_enable) return;
+    const auto& all = index_.files();
+    const bool was_there = !all.empty() || checkpoint_.index_msg_timestamp > 0;
+    index_kept_ = index_.sound();
+    const bool full = options_.depth == Depth::full;
+    std::int64_t wrong_from = std::min(not_indexed_from_, plan_.log_end);
+    if (index_.sound() == 0 && (!all.empty() || (full && was_there))) wrong_from = plan_.log_begin;
+    while (index_kept_ > 0 && all[index_kept_ - 1].header.index_count > 1 &&
+           all[index_kept_ - 1].header.end_phy_offset >= wrong_from)
+      --index_kept_;
+    if (index_kept_ < all.size()) {
+      std::int64_t kept_end = plan_.log_begin;
+      for (std::size_t i = 0; i < index_kept_; ++i)
+        if (all[i].header.index_count > 1) kept_end = std::max(kept_end, all[i].header.end_phy_offset);
+      index_from_ = std::min(kept_end, wrong_from);
+    } else if (was_there && wrong_from < plan_.log_end) {
+      index_from_ = wrong_from;
     }
-    scan::CommitLogWalker::Options walk;
-    walk.records_start = mapped.start;
-    walk.file_size = survey_.commit_log.file_size;
-    scan::CommitLogWalker walker(**opened, walk);
-    std::optional<scan::LogItem> gap;
-    bool cut = false;  // behind the log's end in this file
-    const auto gap_text = [&] {
-      return fmt::format("{}: bytes {} to {} are damaged", mapped.shown, gap->position,
-                         gap->position + gap->length);
-    };
-    while (const scan::LogItem* item = walker.next()) {
-      found.bytes_read = item->position + item->length;
-      if (options_.cancelled && options_.cancelled()) break;
-      if (item->kind == LogItemKind::unwritten) break;
-      if (item->kind == LogItemKind::gap) {
-        gap = *item;
-        continue;
-      }
-      if (gap && !cut) {
-        found.refusals.push_back(gap_text() + ", and the log goes on behind them");
-        cut = true;
-      }
-      if (item->kind == LogItemKind::blank) {
-        found.data_end = item->position + item->length;
-        found.full = true;
-        break;
-      }
-      if (item->message.physical_offset != mapped.start + item->position) {
-        found.refusals.push_back(fmt::format("{}: the record at {} says that it is at {}", mapped.shown,
-                                             item->position, item->message.physical_offset));
-        break;
-      }
-      if (!is_whole(item->message)) {
-        // Only a torn append may end the log like this; what comes behind decides.
-        gap = *item;
-        gap->look = GapLook::damaged;
-        continue;
-      }
-      ++found.records;
-      found.data_end = item->position + item->length;
-      found.last_store_timestamp = std::max(found.last_store_timestamp, item->message.store_timestamp);
-    }
-    if (found.data_end >= mapped.size) found.full = true;
-    if (gap && found.refusals.empty() && !found.full) {
-      if (gap->look == GapLook::unreadable) {
-        found.refusals.push_back(gap_text() + ": they cannot be read");
-      } else {
-        found.tail = ZeroRange{mapped.path, mapped.shown, found.data_end, gap->position + gap->length,
-                               gap->look == GapLook::stale ? "records that an earlier recovery cut off"
-                                                           : "a message half written when the store stopped"};
-      }
-    }
-    return found;
   }
 
-  void join(std::size_t first, const std::vector<FileWalk>& walks) {
-    const auto& log = survey_.commit_log.files;
-    std::size_t last = 0;
-    bool any = false;
-    for (std::size_t i = 0; i < walks.size(); ++i) {
-      plan_.records += walks[i].records;
-      plan_.bytes_read += walks[i].bytes_read;
-      plan_.last_store_timestamp = std::max(plan_.last_store_timestamp, walks[i].last_store_timestamp);
-      for (const std::string& refusal : walks[i].refusals) refuse(refusal);
-      if (walks[i].records > 0 || walks[i].tail) {
-        last = i;
-        any = true;
-      }
+  // ---- the queues, and what the log needs for them
+
+  void judge() {
+    for (const Wound& wound : wounds_) {
+      if (wound.unreadable)
+        refuse(fmt::format("{}: bytes {} to {} cannot be read", layout_.parts[wound.part].shown,
+                           wound.from - layout_.parts[wound.part].start,
+                           wound.to - layout_.parts[wound.part].start));
+      if (wound.from < plan_.log_end) evidence_.wounds.push_back(wound);
     }
-    plan_.log_end = any ? log[first + last].start + walks[last].data_end : log[first].start;
-    for (std::size_t i = 0; any && i < last; ++i) {
-      if (!walks[i].full) {
-        refuse(fmt::format("{} ends at {} of {} bytes, and the log goes on behind it", log[first + i].shown,
-                           walks[i].data_end, log[first + i].size));
-      }
+    evidence_.log_begin = plan_.log_begin;
+    evidence_.log_end = plan_.log_end;
+    evidence_.walked_from = plan_.walked_from;
+    evidence_.derived_until = plan_.was_closed_cleanly ? kEverything : checkpoint_.logics_msg_timestamp;
+    QueueVerdicts verdicts = judge_queues(files_, survey_, std::move(runs_), evidence_, options_);
+    for (std::string& why : verdicts.refusals) refuse(std::move(why));
+    missing_from_ = verdicts.missing_from;
+    plan_.floors = std::move(verdicts.floors);
+    plan_.units_behind = verdicts.units_behind;
+    queue_steps_ = std::move(verdicts.steps);
+    for (const RecordMend& mend : mends_) mend_record_at(mend);
+    for (const FieldMend& mend : verdicts.mends) mend_field(mend);
+    for (std::size_t i = 0; i < evidence_.wounds.size(); ++i) bridge(evidence_.wounds[i], verdicts.slots[i]);
+    for (const Wound& wound : wounds_) {
+      if (wound.from >= plan_.log_end) clear(wound);
     }
-    for (const FileWalk& one : walks) {
-      if (one.tail) plan_.zero.push_back(*one.tail);
+  }
+
+  Step step_at(Step::Kind kind, std::size_t number, std::int64_t from, std::int64_t to, std::string why) {
+    const LogPart& part = layout_.parts[number];
+    Step step;
+    step.kind = kind;
+    step.path = part.path;
+    step.shown = part.shown;
+    step.from = from - part.start;
+    step.to = to - part.start;
+    step.why = std::move(why);
+    if (!part.read_path.empty() && part.size == survey_.commit_log.file_size)
+      step.crc_before = crc_of(part.read_path, step.from, step.to);
+    return step;
+  }
+
+  void mend_record_at(const RecordMend& mend) {
+    const std::int64_t from = layout_.parts[mend.part].start + mend.position;
+    Step step = step_at(Step::Kind::write, mend.part, from, from + std::ssize(mend.bytes),
+                        fmt::format("{} was wrong in the record at {}, and everything else proves it",
+                                    mend.what, mend.log_offset));
+    step.bytes = mend.bytes;
+    log_steps_.push_back(std::move(step));
+    plan_.mended.push_back(mend.log_offset);
+  }
+
+  void mend_field(const FieldMend& mend) {
+    constexpr std::int64_t kFrom = 12;  // QUEUEID, FLAG, QUEUEOFFSET
+    constexpr std::int64_t kTo = 28;
+    const std::size_t number = part_of(mend.log_offset);
+    const LogPart& part = layout_.parts[number];
+    std::array<std::byte, kTo - kFrom> bytes{};
+    const auto file = files_.open(part.read_path);
+    const auto got = file ? (*file)->read_at(mend.log_offset - part.start + kFrom, bytes) : file.error();
+    if (!got || *got < bytes.size()) return refuse(fmt::format("{} cannot be read", part.shown));
+    store_be(bytes.data(), mend.queue_id);
+    store_be(bytes.data() + 8, mend.queue_offset);
+    Step step =
+        step_at(Step::Kind::write, number, mend.log_offset + kFrom, mend.log_offset + kTo,
+                fmt::format("the record at {} is queue {}'s message {}: its own queue and the records "
+                            "around it prove it",
+                            mend.log_offset, mend.queue_id, mend.queue_offset));
+    step.bytes.assign(bytes.begin(), bytes.end());
+    log_steps_.push_back(std::move(step));
+    plan_.mended.push_back(mend.log_offset);
+  }
+
+  void bridge(const Wound& wound, std::vector<Slot>& slots) {
+    const LogPart& part = layout_.parts[wound.part];
+    const bool to_file_end = wound.to == part.start + survey_.commit_log.file_size;
+    std::ranges::sort(
+        slots, {}, [](const Slot& slot) { return std::tie(slot.topic, slot.queue_id, slot.queue_offset); });
+    auto records = plan_bridge(wound.from, wound.to, to_file_end, slots);
+    if (!records) {
+      return refuse(fmt::format("{}: bytes {} to {} are damaged, and there is no room in them for {} records",
+                                part.shown, wound.from - part.start, wound.to - part.start, slots.size()));
     }
-    plan_.dispatch_from = plan_.walked_from;
+    for (const BridgeRecord& record : *records) {
+      if (record.kind == BridgeRecord::Kind::placeholder)
+        plan_.placeholders.push_back(
+            {record.slot.topic, record.slot.queue_id, record.slot.queue_offset, record.log_offset});
+    }
+    Step step =
+        step_at(Step::Kind::bridge, wound.part, wound.from, wound.to,
+                wound.unwritten && slots.empty()
+                    ? std::string("the BLANK that ends the file is missing")
+                    : fmt::format("no record, though the log goes on behind it; {} of its messages are known",
+                                  slots.size()));
+    step.records = std::move(*records);
+    step.modified_ms = std::max<std::int64_t>(wound.store_timestamp, 1);
+    log_steps_.push_back(std::move(step));
+  }
+
+  // Behind the log's end there must be zeros.
+  void clear(const Wound& wound) {
+    if (wound.unwritten || layout_.parts[wound.part].read_path.empty()) return;
+    log_steps_.push_back(step_at(Step::Kind::zero, wound.part, wound.from, wound.to,
+                                 wound.stale ? "records that an earlier recovery cut off"
+                                             : "a message half written when the store stopped"));
+  }
+
+  [[nodiscard]] std::optional<std::uint32_t> crc_of(const std::string& path, std::int64_t from,
+                                                    std::int64_t to) const {
+    const auto crc = crc_of_range(files_, path, from, to);
+    return crc ? std::optional(*crc) : std::nullopt;
+  }
+
+  // ---- all of it in order: what claims something is taken back first, what is derived comes last
+
+  void collect_steps() {
     if (!plan_.possible()) return;
-    cut_queues();
-    drop_index();
+    std::vector<Step> steps;
+    std::ranges::move(layout_.steps, std::back_inserter(steps));
+    std::ranges::move(log_steps_, std::back_inserter(steps));
+    std::ranges::move(queue_steps_, std::back_inserter(steps));
+    const auto& all = index_.files();
+    for (std::size_t i = index_kept_; i < all.size(); ++i)
+      steps.push_back(aside(all[i].info, all[i].sound ? "not all of it is what the log says"
+                                                      : "damaged; it is made again from the log"));
+    for (const scan::StoreFile& stray : survey_.index_strays) steps.push_back(aside(stray, "no index file"));
+    for (const scan::StoreFile& stray : survey_.queue_strays)
+      steps.push_back(aside(stray, "no queue of a topic"));
+    if (auto lowered = lower_checkpoint(!queue_steps_.empty() || !log_steps_.empty()))
+      steps.insert(steps.begin(), std::move(*lowered));
+    plan_.steps = std::move(steps);
   }
 
-  // Units that lead behind the end of the log: they are what a power loss took the messages of.
-  void cut_queues() {
-    for (const scan::Queue& queue : survey_.queues) {
-      if (queue.kind != scan::QueueKind::simple) continue;
-      for (const scan::MappedFile& mapped : queue.files.files) cut_queue_file(mapped);
-    }
+  static Step aside(const scan::StoreFile& file, std::string why) {
+    Step step;
+    step.kind = Step::Kind::set_aside;
+    step.path = file.path;
+    step.shown = file.shown;
+    step.why = std::move(why);
+    return step;
   }
 
-  void cut_queue_file(const scan::MappedFile& mapped) {
-    constexpr std::int64_t kUnit = format::kConsumeQueueEntrySize;
-    const auto file = files_.open(mapped.path);
-    if (!file) return refuse(file.error().message());
-    std::array<std::byte, static_cast<std::size_t>(kUnit)> unit{};
-    const auto load = [&](std::int64_t number) -> std::optional<format::ConsumeQueueEntry> {
-      const auto got = (*file)->read_at(number * kUnit, unit);
-      if (!got || *got < unit.size()) return std::nullopt;
-      return format::ConsumeQueueEntry::load(unit.data());
-    };
-    // Units are in the order of their messages, and behind the last one there are zeros.
-    const std::int64_t count = mapped.size / kUnit;
-    const auto leads_behind = [&](std::int64_t number) {
-      const auto entry = load(number);
-      return !entry || !entry->is_used() ||
-             (!entry->is_pre_blank() && saturated_add(entry->commit_log_offset, entry->size) > plan_.log_end);
-    };
-    std::int64_t low = 0;
-    for (std::int64_t high = count; low < high;) {
-      const std::int64_t middle = low + (high - low) / 2;
-      if (leads_behind(middle)) {
-        high = middle;
-      } else {
-        low = middle + 1;
-      }
+  // The checkpoint never claims more than there will be after the first step: neither messages that are gone,
+  // nor queues and index files that are to be made again.
+  [[nodiscard]] std::optional<Step> lower_checkpoint(bool queues_change) const {
+    if (!survey_.checkpoint || survey_.checkpoint->size < format::kCheckpointFileSize) return std::nullopt;
+    format::StoreCheckpoint lowered = checkpoint_;
+    const auto at_most = [](std::int64_t& field, std::int64_t limit) { field = std::min(field, limit); };
+    if (plan_.records > 0) {
+      at_most(lowered.physic_msg_timestamp, plan_.last_store_timestamp);
+      at_most(lowered.logics_msg_timestamp, plan_.last_store_timestamp);
+      at_most(lowered.index_msg_timestamp, plan_.last_store_timestamp);
+      at_most(lowered.confirm_phy_offset, plan_.log_end);
+      at_most(lowered.master_flushed_offset, plan_.log_end);
     }
-    const auto first = low < count ? load(low) : std::nullopt;
-    if (!first || !first->is_used()) return;
-    std::int64_t end = low;
-    for (auto entry = first; entry && entry->is_used(); entry = end < count ? load(end) : std::nullopt) ++end;
-    plan_.zero.push_back({mapped.path, mapped.shown, low * kUnit, end * kUnit,
-                          "queue entries of messages that are not in the log"});
-  }
-
-  // An index that knows of records behind the log's end would take new ones for known
-  // (IndexService.buildIndex).
-  void drop_index() {
-    for (const scan::IndexFileInfo& info : survey_.index_files) {
-      const auto file = files_.open(info.path);
-      if (!file) return refuse(file.error().message());
-      std::array<std::byte, format::kIndexHeaderSize> bytes{};
-      const auto got = (*file)->read_at(0, bytes);
-      if (!got || *got < bytes.size()) continue;
-      const auto header = *format::IndexHeader::parse(bytes);
-      if (header.end_phy_offset < plan_.log_end || header.index_count <= 1) continue;
-      plan_.move.push_back(
-          {info.path, info.shown, "an index file that knows of messages that are not in the log"});
-      plan_.dispatch_from = std::clamp(header.begin_phy_offset, plan_.log_begin, plan_.dispatch_from);
+    if (queues_change || missing_from_ != kEverything) lowered.logics_msg_timestamp = 0;
+    if (index_kept_ < index_.files().size() || index_from_ == plan_.log_begin) {
+      std::int64_t kept = 1;  // there was an index
+      for (std::size_t i = 0; i < index_kept_; ++i)
+        kept = std::max(kept, index_.files()[i].header.end_timestamp);
+      at_most(lowered.index_msg_timestamp, kept);
+      lowered.logics_msg_timestamp = 0;
     }
+    if (lowered == checkpoint_) return std::nullopt;
+    const auto bytes = lowered.encode();
+    const auto fields = static_cast<std::size_t>(format::kStoreCheckpointLayout.size()) * 8;
+    Step step;
+    step.kind = Step::Kind::write;
+    step.path = survey_.checkpoint->path;
+    step.shown = survey_.checkpoint->shown;
+    step.to = static_cast<std::int64_t>(fields);
+    step.bytes.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(fields));
+    step.crc_before = crc_of(step.path, step.from, step.to);
+    step.why = "it claims what is not there, or is to be made again";
+    return step;
   }
 
   const io::ReadFileSystem& files_;
   const scan::StoreSurvey& survey_;
   const PlanOptions& options_;
   Plan plan_;
+  format::StoreCheckpoint checkpoint_;
+  LogLayout layout_;
+  IndexCheck index_;
+  QueueEvidence evidence_;
+  QueueRuns runs_;
+  std::vector<Wound> wounds_;
+  std::vector<RecordMend> mends_;
+  std::int64_t not_indexed_from_ = kEverything;
+  std::int64_t index_from_ = kEverything;
+  std::int64_t missing_from_ = kEverything;
+  std::size_t index_kept_ = 0;
+  std::vector<Step> log_steps_;
+  std::vector<Step> queue_steps_;
 };
 
 }  // namespace
+
+std::string_view to_string(Step::Kind kind) {
+  switch (kind) {
+    case Step::Kind::rename: return "rename";
+    case Step::Kind::set_aside: return "setAside";
+    case Step::Kind::make: return "make";
+    case Step::Kind::write: return "write";
+    case Step::Kind::bridge: return "bridge";
+    case Step::Kind::zero: return "zero";
+  }
+  return "?";
+}
+
+std::int64_t Plan::floor_of(std::string_view topic, std::int32_t queue_id) const {
+  const auto key = [](const QueueFloor& floor) {
+    return std::pair(std::string_view(floor.topic), floor.queue_id);
+  };
+  const auto found = std::ranges::lower_bound(floors, std::pair(topic, queue_id), {}, key);
+  const bool there = found != floors.end() && key(*found) == std::pair(topic, queue_id);
+  return there ? found->log_offset : 0;
+}
+
+Result<std::uint32_t> crc_of_range(const io::ReadFileSystem& files, const std::string& path,
+                                   std::int64_t from, std::int64_t to) {
+  RMQ_TRY(file, files.open(path));
+  std::vector<std::byte> bytes;
+  std::uint32_t crc = 0;
+  for (std::int64_t at = from; at < to; at += std::ssize(bytes)) {
+    bytes.resize(static_cast<std::size_t>(std::min<std::int64_t>(to - at, 1 << 20)));
+    RMQ_TRY(got, file->read_at(at, bytes));
+    if (got == 0) break;
+    bytes.resize(got);
+    crc = crc32(bytes, crc);
+  }
+  return crc;
+}
 
 Result<Plan> make_plan(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
                        const PlanOptions& options) {

@@ -1,58 +1,102 @@
 // What a store needs before it can be written to again, found out without changing it: survey -> plan ->
 // apply (apply.h). One place for the engine's start and for rmq-repair. A start applies only steps that
 // cannot lose a message; where more is needed the plan says so, and nothing is done. RocketMQ:
-// CommitLog.recoverNormally and recoverAbnormally, ConsumeQueue.recover, truncateDirtyFiles.
+// CommitLog.recoverNormally and recoverAbnormally, ConsumeQueue.recover, truncateDirtyFiles,
+// IndexService.load.
+//
+// Queues and index are cut back to what the log proves, and the caller makes the rest again by dispatching
+// the log from Plan::dispatch_from on (QueueWriter and IndexWriter leave out what is there).
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libstore/base/error.h"
+#include "libstore/derive/dispatch_request.h"
 #include "libstore/io/read_file_system.h"
+#include "libstore/recovery/bridge.h"
 #include "libstore/scan/store_survey.h"
 
 namespace rmq::recovery {
 
 enum class Depth {
   tail,  // from where the checkpoint says that everything before is on disk
-  full,  // the whole log
+  full,  // the whole log, all of its queues and index files
 };
 
-// Bytes that become zeros. What they were goes to lost+found/ first.
-struct ZeroRange {
+// One change of one file. Positions are bytes in the file. Paths are those at the time of the step: steps are
+// carried out in their order.
+struct Step {
+  enum class Kind {
+    rename,     // the file gets the name `target`
+    set_aside,  // the file moves to lost+found
+    make,       // a new file of `to` bytes; the first ones are those of the file `source`, if there is one
+    write,      // [from, to) become `bytes`
+    bridge,     // [from, to) become `records`, so that a reader walks across
+    zero,       // [from, to) become zeros
+  };
+  Kind kind = Kind::zero;
   std::string path;
   std::string shown;
-  std::int64_t from = 0;  // positions in the file
+  std::int64_t from = 0;
   std::int64_t to = 0;
+  std::string target;
+  std::string source;
+  std::vector<std::byte> bytes;
+  std::vector<BridgeRecord> records;
+  std::int64_t modified_ms = 0;  // make, bridge: of the file afterwards; 0: as it comes
+  // CRC-32 of what [from, to) was, where bytes change: apply() refuses a file that is another by then.
+  std::optional<std::uint32_t> crc_before;
   std::string why;
 };
+[[nodiscard]] std::string_view to_string(Step::Kind kind);
 
-// A file that is moved to lost+found/ as a whole, because what is derived from the log is made again.
-struct MoveAside {
-  std::string path;
-  std::string shown;
-  std::string why;
+// Messages of this queue that begin below `log_offset` are history (a topic that was deleted, or deleted and
+// created again): they must not come back when the log is dispatched.
+struct QueueFloor {
+  std::string topic;
+  std::int32_t queue_id = 0;
+  std::int64_t log_offset = 0;
+};
+
+// A message whose bytes are gone, and what stands in its slot now.
+struct LostMessage {
+  std::string topic;
+  std::int32_t queue_id = 0;
+  std::int64_t queue_offset = 0;
+  std::int64_t log_offset = 0;  // of the placeholder
 };
 
 struct Plan {
   // Why the store cannot be opened by safe steps alone; empty: it can.
   std::vector<std::string> refusals;
-  std::vector<ZeroRange> zero;
-  std::vector<MoveAside> move;
+  std::vector<Step> steps;
+  std::vector<std::int64_t> mended;  // log offsets of records that are whole again
+  std::vector<LostMessage> placeholders;
+  std::int64_t units_behind = 0;          // queue units that led behind the log's end: its messages are lost
   bool was_closed_cleanly = false;        // no abort file
   std::int64_t commit_log_file_size = 0;  // as the files prove; 0: no file yet
   std::int64_t log_begin = 0;
-  std::int64_t log_end = 0;        // behind the last record, where appending goes on
-  std::int64_t walked_from = 0;    // records before it were not looked at (Depth::tail)
-  std::int64_t dispatch_from = 0;  // queue units and index entries of records from here on may be missing
-  std::int64_t records = 0;        // looked at
+  std::int64_t log_end = 0;      // behind the last record, where appending goes on
+  std::int64_t walked_from = 0;  // records before it were not looked at (Depth::tail)
+  // Queue units and index entries of records from here on may be missing, or may not be on disk.
+  std::int64_t dispatch_from = 0;
+  std::vector<QueueFloor> floors;      // sorted
+  std::set<std::string> batch_topics;  // whose queues are batch queues, also where none is there
+  derive::DispatchRules rules;
+  std::int64_t records = 0;  // looked at
   std::int64_t last_store_timestamp = 0;
   std::int64_t bytes_read = 0;
 
   [[nodiscard]] bool possible() const { return refusals.empty(); }
-  [[nodiscard]] bool changes_nothing() const { return zero.empty() && move.empty(); }
+  [[nodiscard]] bool changes_nothing() const { return steps.empty(); }
+  // QueueFloor::log_offset of the queue; 0 where it has none.
+  [[nodiscard]] std::int64_t floor_of(std::string_view topic, std::int32_t queue_id) const;
 };
 
 struct PlanOptions {
@@ -61,9 +105,13 @@ struct PlanOptions {
   std::function<bool()> cancelled;
 };
 
-// Fails where the store cannot be read or `cancelled` said so; damage is no failure but a refusal in the
-// plan.
+// Fails where the store cannot be read or `cancelled` said so; damage is no failure but a step or a refusal
+// in the plan.
 [[nodiscard]] Result<Plan> make_plan(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
                                      const PlanOptions& options);
+
+// What Step::crc_before holds: of the bytes [from, to) that the file has.
+[[nodiscard]] Result<std::uint32_t> crc_of_range(const io::ReadFileSystem& files, const std::string& path,
+                                                 std::int64_t from, std::int64_t to);
 
 }  // namespace rmq::recovery

@@ -413,7 +413,8 @@ TEST(MessageStore, ATornTailIsZeroedAndKept) {
   const auto store = open(options_for(directory));
   ASSERT_TRUE(store);
   EXPECT_EQ(store->report().plan.log_end, end);
-  ASSERT_EQ(store->report().plan.zero.size(), 1U);
+  ASSERT_EQ(store->report().plan.steps.size(), 1U);
+  EXPECT_EQ(store->report().plan.steps[0].kind, recovery::Step::Kind::zero);
   std::string kept;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory.store() + "/lost+found")) {
     if (!entry.is_regular_file()) continue;
@@ -425,7 +426,7 @@ TEST(MessageStore, ATornTailIsZeroedAndKept) {
   expect_clean(directory);
 }
 
-TEST(MessageStore, DamageInTheMiddleIsRefusedAndUntouched) {
+TEST(MessageStore, DamageInTheMiddleIsBridged) {
   const Directory directory;
   std::vector<PutResult> puts;
   {
@@ -438,13 +439,31 @@ TEST(MessageStore, DamageInTheMiddleIsRefusedAndUntouched) {
   {
     std::fstream log(path, std::ios::in | std::ios::out | std::ios::binary);
     log.seekp(puts[5].log_offset);
-    log << "damage";
+    log << "damage beyond what can be told from the rest";
   }
   StoreOptions options = options_for(directory);
   options.check = recovery::Depth::full;
   const auto store = MessageStore::open(io::posix_file_system(), options);
+  ASSERT_TRUE(store) << store.error().message();
+  ASSERT_EQ((*store)->report().plan.placeholders.size(), 1U);
+  EXPECT_EQ((*store)->report().plan.placeholders[0].log_offset, puts[5].log_offset);
+  ASSERT_TRUE((*store)->close());
+  expect_clean(directory);
+}
+
+// What cannot be mended by safe steps is refused before anything is changed.
+TEST(MessageStore, WhatNeedsMoreIsRefusedAndUntouched) {
+  const Directory directory;
+  {
+    const auto store = open(options_for(directory));
+    ASSERT_TRUE(store);
+    put_some(*store, 0, 20);
+    ASSERT_TRUE(store->close());
+  }
+  std::ofstream(directory.store() + "/consumequeue/CURRENT") << "MANIFEST";
+  const auto store = MessageStore::open(io::posix_file_system(), options_for(directory));
   ASSERT_FALSE(store);
-  EXPECT_THAT(store.error().message(), HasSubstr("damaged"));
+  EXPECT_THAT(store.error().message(), HasSubstr("RocksDB"));
   EXPECT_FALSE(std::filesystem::exists(directory.store() + "/abort"));
   EXPECT_FALSE(std::filesystem::exists(directory.store() + "/lost+found"));
 }

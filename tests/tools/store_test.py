@@ -100,8 +100,8 @@ class Nonsense(unittest.TestCase):
                 self.assertIn(sentence, run.err)
                 self.assertEqual(verify(target).code, 0)
 
-    def test_a_damaged_store_is_refused_and_left_alone(self):
-        target = store("dmg-zero-page")
+    def test_a_store_of_another_kind_is_refused_and_left_alone(self):
+        target = store("rocksdb-cq")
         tree = lambda: subprocess.run(f"find {target} -type f -not -name lock | sort | xargs sha256sum", shell=True,
                                       capture_output=True, check=True).stdout
         before = tree()

@@ -12,6 +12,7 @@
 
 #include "libstore/engine/message_store.h"
 #include "libstore/json/json_writer.h"
+#include "libstore/recovery/plan_text.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/help.h"
@@ -110,44 +111,8 @@ Opened open_store(const Arguments& arguments, recovery::Depth check, bool may_be
   return {nullptr, code};
 }
 
-void plan_json(json::JsonLine& out, const engine::OpenReport& report) {
-  const recovery::Plan& plan = report.plan;
-  out.field("closedCleanly", plan.was_closed_cleanly);
-  out.field("minPhyOffset", plan.log_begin);
-  out.field("maxPhyOffset", plan.log_end);
-  out.field("walkedFrom", plan.walked_from);
-  out.field("records", plan.records);
-  out.field("bytesRead", plan.bytes_read);
-  out.key("steps");
-  out.begin_array();
-  for (const recovery::ZeroRange& step : plan.zero) {
-    out.begin_object();
-    out.field("step", "zero");
-    out.field("file", step.shown);
-    out.field("offset", step.from);
-    out.field("length", step.to - step.from);
-    out.field("why", step.why);
-    out.end_object();
-  }
-  for (const recovery::MoveAside& step : plan.move) {
-    out.begin_object();
-    out.field("step", "move");
-    out.field("file", step.shown);
-    out.field("why", step.why);
-    out.end_object();
-  }
-  out.end_array();
-  out.field("seconds", report.seconds);
-}
-
 void tell_plan(const engine::OpenReport& report) {
-  for (const recovery::ZeroRange& step : report.plan.zero) {
-    complain(kProgram, fmt::format("{}: bytes {} to {} zeroed, a copy is in lost+found: {}", step.shown,
-                                   step.from, step.to, step.why));
-  }
-  for (const recovery::MoveAside& step : report.plan.move) {
-    complain(kProgram, fmt::format("{} moved to lost+found: {}", step.shown, step.why));
-  }
+  for (const std::string& step : recovery::steps_as_text(report.plan)) complain(kProgram, step);
 }
 
 int finish(engine::MessageStore& store, int code) {
@@ -168,7 +133,8 @@ int open_verb(const Arguments& arguments, const CommonOptions& common) {
     line.begin_object();
     line.field("kind", "open");
     line.field("schema", 1);
-    plan_json(line, report);
+    recovery::write_plan(line, report.plan);
+    line.field("seconds", report.seconds);
     line.end_object();
     line.end_line();
     return out.write(line.text()) ? kExitClean : kExitFault;

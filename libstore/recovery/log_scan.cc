@@ -1,0 +1,256 @@
+#include "libstore/recovery/log_scan.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "libstore/base/parallel.h"
+#include "libstore/bytes/big_endian.h"
+#include "libstore/format/tags_code.h"
+#include "libstore/recovery/mend.h"
+#include "libstore/recovery/queue_units.h"
+#include "libstore/scan/commit_log_walker.h"
+
+namespace rmq::recovery {
+namespace {
+
+using scan::GapLook;
+using scan::LogItemKind;
+
+struct Lane {                         // a queue as one worker knows it
+  std::unique_ptr<QueueUnits> units;  // none: the store has no such queue
+  std::vector<RecordRun>* runs = nullptr;
+};
+
+class Scanner {
+ public:
+  Scanner(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
+          const derive::DispatchRules& rules, const IndexCheck& index)
+      : files_(files), survey_(survey), rules_(rules), index_(index) {
+    for (const scan::Queue& queue : survey.queues) {
+      // A topic has queues of one kind; where both are there, the batch queues count (ConsumeQueueStore).
+      auto& known = queues_[{queue.topic, queue.queue_id}];
+      if (known == nullptr || queue.kind == scan::QueueKind::batch) known = &queue;
+    }
+    levels_known_ = !survey.config.message_delay_level.empty();
+  }
+
+  PartScan scan(const LogPart& part, std::size_t number) {
+    found_ = {};
+    part_ = &part;
+    number_ = number;
+    for (auto& [id, lane] : lanes_) lane.runs = nullptr;
+    found_.data_end = part.start;
+    if (part.read_path.empty()) {
+      const std::int64_t size = survey_.commit_log.file_size;
+      found_.wounds.push_back({part.start, part.start + size, false, false, false, number, 0});
+      if (is_indexed() && !IndexCheck::Reader(files_, index_, part.start).is_done_before(part.start + size))
+        found_.not_indexed_from = part.start;
+      return std::move(found_);
+    }
+    auto opened = files_.open(part.read_path);
+    if (!opened) {
+      found_.error = std::move(opened).error();
+      return std::move(found_);
+    }
+    file_ = std::move(*opened);
+    if (is_indexed()) keys_.emplace(files_, index_, part.start);
+    walk();
+    // Entries behind the last record lead to nothing.
+    const std::int64_t end = part.start + survey_.commit_log.file_size;
+    if (keys_ && found_.not_indexed_from == kEverything && !keys_->is_done_before(end))
+      found_.not_indexed_from = found_.data_end;
+    keys_.reset();
+    return std::move(found_);
+  }
+
+ private:
+  [[nodiscard]] bool is_indexed() const { return survey_.config.message_index_enable && index_.sound() > 0; }
+
+  void walk() {
+    const std::int64_t file_size = survey_.commit_log.file_size;
+    scan::CommitLogWalker::Options options;
+    options.records_start = part_->start;
+    options.file_size = file_size;
+    scan::CommitLogWalker walker(*file_, options);
+    while (const scan::LogItem* item = walker.next()) {
+      found_.bytes_read = item->position + item->length;
+      if (item->position >= part_->size) break;  // behind what a file of the log has
+      switch (item->kind) {
+        case LogItemKind::unwritten: wound(item->position, part_->size - item->position, true); break;
+        case LogItemKind::blank: found_.data_end = part_->start + file_size; break;
+        case LogItemKind::gap: take_gap(*item); break;
+        case LogItemKind::record: take_record(*item); break;
+      }
+    }
+    if (part_->size < file_size && found_.data_end < part_->start + file_size)
+      wound(part_->size, file_size - part_->size, true);
+    // Fewer bytes than any record takes end a file without a BLANK.
+    if (found_.data_end == part_->start + part_->size) found_.data_end = part_->start + file_size;
+  }
+
+  Wound& wound(std::int64_t position, std::int64_t length, bool unwritten = false) {
+    const std::int64_t from = part_->start + position;
+    if (!found_.wounds.empty() && found_.wounds.back().to == from &&
+        found_.wounds.back().unwritten == unwritten) {
+      found_.wounds.back().to += length;
+    } else {
+      found_.wounds.push_back(
+          {from, from + length, false, false, unwritten, number_, found_.last_store_timestamp});
+    }
+    return found_.wounds.back();
+  }
+
+  void take_gap(const scan::LogItem& gap) {
+    const std::int64_t length = std::min(gap.length, part_->size - gap.position);
+    if (gap.look != GapLook::unreadable && length <= format::kMaxRecordSize) {
+      std::vector<std::byte> bytes(static_cast<std::size_t>(length));
+      const auto got = file_->read_at(gap.position, bytes);
+      if (got && *got == bytes.size() && mend(bytes, gap.position)) return;
+    }
+    Wound& one = wound(gap.position, length);
+    one.unreadable = one.unreadable || gap.look == GapLook::unreadable;
+    one.stale = gap.look == GapLook::stale;
+  }
+
+  void take_record(const scan::LogItem& item) {
+    const std::int64_t log_offset = part_->start + item.position;
+    const bool fits = item.position + item.length <= part_->size;
+    if (fits && item.message.physical_offset == log_offset && is_whole(item.message, item.bytes)) {
+      take_message(item.message, log_offset);
+    } else if (!fits || !mend(item.bytes, item.position)) {
+      wound(item.position, std::min(item.length, part_->size - item.position));
+    }
+  }
+
+  // A record with one thing wrong counts as what it was.
+  bool mend(std::span<const std::byte> bytes, std::int64_t position) {
+    const std::int64_t log_offset = part_->start + position;
+    auto mended = mend_record(bytes, log_offset);
+    if (!mended) return false;
+    const auto differs = [&](std::size_t at) { return mended->record[at] != bytes[at]; };
+    std::size_t first = 0;
+    std::size_t last = bytes.size() - 1;
+    while (!differs(first)) ++first;
+    while (!differs(last)) --last;
+    RecordMend step;
+    step.log_offset = log_offset;
+    step.position = position + static_cast<std::int64_t>(first);
+    step.bytes.assign(mended->record.begin() + static_cast<std::ptrdiff_t>(first),
+                      mended->record.begin() + static_cast<std::ptrdiff_t>(last) + 1);
+    step.part = number_;
+    step.what = mended->what;
+    found_.mends.push_back(std::move(step));
+    take_message(*format::MessageView::parse(mended->record), log_offset);
+    return true;
+  }
+
+  void take_message(const format::MessageView& message, std::int64_t log_offset) {
+    ++found_.records;
+    found_.data_end = log_offset + message.total_size;
+    found_.last_store_timestamp = message.store_timestamp;
+    found_.newest_timestamp = std::max(found_.newest_timestamp, message.store_timestamp);
+    const auto request = derive::dispatch_request(message, log_offset, rules_);
+    if (!request) return;  // stock makes nothing of it either
+    if (keys_ && found_.not_indexed_from == kEverything && !keys_->has(*request))
+      found_.not_indexed_from = log_offset;
+    if (!request->enters_consume_queue()) return;
+    take_slot(request->topic, request->queue_id, request->base_offset, request->batch_size, *request);
+    if (request->multi_queues.empty()) return;
+    derive::MultiQueueReader further(*request);
+    while (const auto multi = further.next())
+      take_slot(multi->name, multi->queue_id, multi->queue_offset, 1, *request);
+  }
+
+  void take_slot(std::string_view topic, std::int32_t queue_id, std::int64_t queue_offset,
+                 std::int32_t messages, const derive::DispatchRequest& request) {
+    Lane& lane = lane_of(topic, queue_id);
+    const bool batch = lane.units && lane.units->queue().kind == scan::QueueKind::batch;
+    if (!batch) {
+      messages = 1;
+      if (topic == request.topic) queue_offset = request.queue_offset;
+    }
+    if (lane.runs == nullptr) lane.runs = &found_.runs[{std::string(topic), queue_id}];
+    const bool confirmed = lane.units && is_unit_of(*lane.units, queue_offset, messages, request);
+    add_run(*lane.runs, {queue_offset, messages, request.log_offset, request.log_offset,
+                         request.store_timestamp, confirmed});
+  }
+
+  [[nodiscard]] bool is_unit_of(QueueUnits& units, std::int64_t queue_offset, std::int32_t messages,
+                                const derive::DispatchRequest& request) const {
+    const auto number = units.find(queue_offset);
+    const auto unit = number ? units.unit(*number) : std::nullopt;
+    if (!unit || !unit->used || unit->entry.commit_log_offset != request.log_offset ||
+        unit->entry.size != request.size || unit->messages != messages)
+      return false;
+    const std::int64_t tags = unit->entry.tags_code;
+    if (tags == request.tags_code) return true;
+    if (format::is_ext_address(tags)) return units.ext_says(tags, request.tags_code, request.store_timestamp);
+    // The time of a delivery; which levels the broker had is not written in the store.
+    const std::int64_t delay = tags - request.store_timestamp;
+    return request.topic == format::kScheduleTopic && !levels_known_ && delay > 0 && delay % 1000 == 0;
+  }
+
+  Lane& lane_of(std::string_view topic, std::int32_t queue_id) {
+    key_.topic.assign(topic);
+    key_.queue_id = queue_id;
+    const auto known = lanes_.find(key_);
+    if (known != lanes_.end()) return known->second;
+    Lane& lane = lanes_[key_];
+    const auto queue = queues_.find(key_);
+    if (queue != queues_.end()) lane.units = std::make_unique<QueueUnits>(files_, *queue->second);
+    return lane;
+  }
+
+  const io::ReadFileSystem& files_;
+  const scan::StoreSurvey& survey_;
+  const derive::DispatchRules& rules_;
+  const IndexCheck& index_;
+  std::map<QueueId, const scan::Queue*> queues_;
+  std::map<QueueId, Lane> lanes_;
+  bool levels_known_ = false;
+  QueueId key_;
+  PartScan found_;
+  const LogPart* part_ = nullptr;
+  std::size_t number_ = 0;
+  std::unique_ptr<io::ReadFile> file_;
+  std::optional<IndexCheck::Reader> keys_;
+};
+
+}  // namespace
+
+void add_run(std::vector<RecordRun>& runs, const RecordRun& run) {
+  if (!runs.empty() && runs.back().end() == run.queue_offset && runs.back().confirmed == run.confirmed) {
+    RecordRun& last = runs.back();
+    last.messages += run.messages;
+    last.last_offset = run.last_offset;
+    last.store_timestamp = std::max(last.store_timestamp, run.store_timestamp);
+  } else {
+    runs.push_back(run);
+  }
+}
+
+Status scan_log(const io::ReadFileSystem& files, const scan::StoreSurvey& survey, const LogLayout& layout,
+                std::size_t first, const derive::DispatchRules& rules, const IndexCheck& index,
+                const PlanOptions& options, const std::function<void(PartScan&&)>& take) {
+  const std::size_t jobs = std::max<std::size_t>(options.jobs, 1);
+  std::vector<std::unique_ptr<Scanner>> workers(jobs);
+  std::vector<PartScan> scans;
+  for (std::size_t begin = first; begin < layout.parts.size(); begin += 4 * jobs) {
+    scans.clear();
+    scans.resize(std::min(4 * jobs, layout.parts.size() - begin));
+    parallel_for(jobs, scans.size(), options.cancelled, [&](std::size_t worker, std::size_t i) {
+      if (!workers[worker]) workers[worker] = std::make_unique<Scanner>(files, survey, rules, index);
+      scans[i] = workers[worker]->scan(layout.parts[begin + i], begin + i);
+    });
+    if (options.cancelled && options.cancelled())
+      return Error{ErrorCode::cancelled, 0, "planning the recovery"};
+    for (PartScan& one : scans) {
+      if (one.error) return std::move(*one.error);
+      take(std::move(one));
+    }
+  }
+  return {};
+}
+
+}  // namespace rmq::recovery

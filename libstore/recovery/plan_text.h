@@ -1,0 +1,20 @@
+// A plan for people and for programs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "libstore/json/json_writer.h"
+#include "libstore/recovery/plan.h"
+
+namespace rmq::recovery {
+
+// One sentence a step: "commitlog/0000...: bytes 40 to 60 become zeros: why".
+[[nodiscard]] std::vector<std::string> steps_as_text(const Plan& plan);
+// One object a step, a line each.
+[[nodiscard]] std::string steps_as_json(const Plan& plan);
+
+// Members of an object that the caller has begun: what was found, and all the steps.
+void write_plan(json::JsonLine& out, const Plan& plan);
+
+}  // namespace rmq::recovery

@@ -1,0 +1,421 @@
+#include "libstore/recovery/queue_judge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "libstore/recovery/queue_units.h"
+
+namespace rmq::recovery {
+namespace {
+
+constexpr std::int64_t kMostLost = 1'000'000;  // slots of one hole; more is no damage but another log
+
+// Slots between two records of a queue, or behind the last one, that no record claims.
+struct Hole {
+  std::int64_t from = 0;
+  std::int64_t to = 0;
+};
+
+// One queue on its way to a verdict.
+struct Case {
+  QueueId id;
+  const scan::Queue* queue = nullptr;  // none: no such directory
+  std::vector<RecordRun> live;         // in the order of the log, and of their slots
+  std::int64_t history_end = -1;       // log offset of the last record that is history; -1: none is
+  bool disputed = false;               // two records claim a slot
+  std::vector<Hole> unexplained;
+  std::int64_t redo_from = kEverything;  // the first slot whose unit must be made again
+  std::int64_t end = 0;                  // behind the last slot that a record or a placeholder has
+};
+
+// A record whose header fits nowhere, or into a queue of its own.
+struct Misfit {
+  QueueId says;
+  std::int64_t queue_offset = 0;
+};
+using Misfits = std::map<std::int64_t, Misfit>;  // by log offset
+
+class QueueJudge {
+ public:
+  QueueJudge(const io::ReadFileSystem& files, const scan::StoreSurvey& survey, QueueRuns runs,
+             const QueueEvidence& evidence, const PlanOptions& options)
+      : files_(files), survey_(survey), evidence_(evidence), options_(options) {
+    for (const scan::Queue& queue : survey.queues) {
+      topics_there_.insert(queue.topic);
+      Case& one = cases_[{queue.topic, queue.queue_id}];
+      if (one.queue == nullptr || queue.kind == scan::QueueKind::batch) one.queue = &queue;
+    }
+    for (auto& [id, of_queue] : runs) {
+      cases_[id].live = std::move(of_queue);
+    }
+    for (auto& [id, one] : cases_) one.id = id;
+  }
+
+  QueueVerdicts run() {
+    for (auto& [id, one] : cases_) take_out_misfits(one);
+    leave_history();
+    for (auto& [id, one] : cases_) {
+      if (one.live.empty() && one.queue == nullptr) continue;
+      if (one.queue != nullptr) {
+        QueueUnits units(files_, *one.queue);
+        look_at(one, &units);
+        cut(one, units);
+      } else {
+        look_at(one, nullptr);
+      }
+    }
+    for (const auto& [id, one] : cases_) {
+      if (one.history_end < 0) continue;
+      verdicts_.floors.push_back(
+          {id.topic, id.queue_id, one.live.empty() ? one.history_end + 1 : one.live.front().first_offset});
+    }
+    return std::move(verdicts_);
+  }
+
+ private:
+  // ---- which records count
+
+  // A single record between two that follow each other, or leave just one slot for it: its header is wrong.
+  void take_out_misfits(Case& one) {
+    std::vector<RecordRun> kept;
+    if (one.queue == nullptr && one.live.size() == 1 && one.live.front().messages == 1)
+      misfits_.emplace(one.live.front().first_offset, Misfit{one.id, one.live.front().queue_offset});
+    for (std::size_t i = 0; i < one.live.size(); ++i) {
+      const RecordRun& run = one.live[i];
+      const RecordRun* const next = i + 1 < one.live.size() ? &one.live[i + 1] : nullptr;
+      const bool single = run.first_offset == run.last_offset && !run.confirmed;
+      const bool follows = !kept.empty() && kept.back().end() == run.queue_offset;
+      const bool between = !kept.empty() && next != nullptr && next->queue_offset >= kept.back().end() &&
+                           next->queue_offset <= kept.back().end() + 1;
+      if (single && !follows && (run.queue_offset < 0 || between)) {
+        misfits_.emplace(run.first_offset, Misfit{one.id, run.queue_offset});
+        continue;
+      }
+      add_run(kept, run);
+    }
+    one.live = std::move(kept);
+  }
+
+  // A topic that was created again begins all of its queues at 0 again; what is older is history, in all of
+  // them, unless its unit is still there.
+  void leave_history() {
+    struct Restart {
+      std::int64_t old_end = -1;
+      std::int64_t begin = -1;
+    };
+    std::map<std::string, Restart> restarts;
+    for (auto& [id, one] : cases_) {
+      std::size_t begin = 0;
+      for (std::size_t i = 1; i < one.live.size(); ++i) {
+        if (one.live[i].queue_offset == 0 && one.live[i - 1].end() > 0) begin = i;
+      }
+      if (begin == 0) continue;
+      Restart& restart = restarts[id.topic];
+      one.history_end = one.live[begin - 1].last_offset;
+      restart.old_end = std::max(restart.old_end, one.history_end);
+      restart.begin = std::max(restart.begin, one.live[begin].first_offset);
+      one.live.erase(one.live.begin(), one.live.begin() + static_cast<std::ptrdiff_t>(begin));
+    }
+    for (auto& [id, one] : cases_) {
+      const auto restart = restarts.find(id.topic);
+      const auto is_history = [&](const RecordRun& run) {
+        if (run.confirmed) return false;
+        if (is_of_deleted_topic(one, run)) return true;
+        if (restart == restarts.end() || run.last_offset >= restart->second.begin) return false;
+        return run.queue_offset != 0 || run.first_offset <= restart->second.old_end;
+      };
+      const auto first_live = std::ranges::find_if_not(one.live, is_history);
+      if (first_live != one.live.begin())
+        one.history_end = std::max(one.history_end, std::prev(first_live)->last_offset);
+      one.live.erase(one.live.begin(), first_live);
+      for (std::size_t i = 1; i < one.live.size(); ++i)
+        one.disputed = one.disputed || one.live[i].queue_offset < one.live[i - 1].end();
+    }
+  }
+
+  // A topic without a directory, and not in topics.json, was deleted. Without topics.json the other topics'
+  // queues tell as much: single queues vanish by accident, and all of them, but whole topics by deletion.
+  [[nodiscard]] bool is_of_deleted_topic(const Case& one, const RecordRun& run) const {
+    if (one.queue != nullptr || topics_there_.contains(one.id.topic)) return false;
+    if (evidence_.topics.contains(one.id.topic)) return false;
+    const bool tells = evidence_.topics_known || !topics_there_.empty();
+    return tells && run.store_timestamp <= evidence_.derived_until;
+  }
+
+  // ---- slots without a record
+
+  void look_at(Case& one, QueueUnits* units) {
+    const bool simple = units != nullptr && one.queue->kind == scan::QueueKind::simple;
+    if (!one.live.empty()) {
+      one.end = one.live.front().queue_offset;
+      if (simple) look_before(one, *units);
+    } else if (simple) {
+      one.end = first_suspect(*units);
+    }
+    std::int64_t behind = one.live.empty() ? 0 : one.live.front().first_offset;
+    for (const RecordRun& run : one.live) {
+      if (run.queue_offset > one.end) {
+        fill(one, units, {one.end, run.queue_offset}, behind, run.first_offset);
+      }
+      if (!run.confirmed) redo(one, run.queue_offset, run.first_offset);
+      one.end = std::max(one.end, run.end());
+      behind = run.last_offset;
+    }
+    if (units != nullptr) simple ? look_behind(one, *units) : look_behind_batches(one, *units);
+  }
+
+  // The first of the units at a queue's end that lead to where the log was walked: in a queue that has no
+  // record there.
+  [[nodiscard]] std::int64_t first_suspect(QueueUnits& units) const {
+    std::int64_t at = end_of(units);
+    const std::int64_t from = std::max(evidence_.log_begin, evidence_.walked_from);
+    while (at > units.first()) {
+      const auto unit = units.unit(at - 1);
+      if (!unit || !unit->used || unit->entry.is_pre_blank() || unit->entry.commit_log_offset < from) break;
+      --at;
+    }
+    return at;
+  }
+
+  [[nodiscard]] std::int64_t end_of(QueueUnits& units) const {
+    return options_.depth == Depth::full ? units.used_end() : units.prefix_end();
+  }
+
+  // Units in front of the first record that still lead into the log.
+  void look_before(Case& one, QueueUnits& units) {
+    std::int64_t first = one.end;
+    const std::int64_t from = std::max(evidence_.log_begin, evidence_.walked_from);
+    while (first > units.first()) {
+      const auto unit = units.unit(first - 1);
+      if (!unit || !unit->used || unit->entry.is_pre_blank() || unit->entry.commit_log_offset < from) return;
+      const auto wound = wound_at(unit->entry.commit_log_offset);
+      if (!wound && !mend_field(one, unit->entry, first - 1)) {
+        redo(one, units.first(), one.live.front().first_offset);
+        return;
+      }
+      if (wound) lose(one, *wound, first - 1, 1);
+      --first;
+    }
+  }
+
+  void look_behind(Case& one, QueueUnits& units) {
+    const std::int64_t used_end = end_of(units);
+    for (; one.end < used_end; ++one.end) {
+      const auto unit = units.unit(one.end);
+      if (!unit || !unit->used) break;
+      const auto wound = wound_at(unit->entry.commit_log_offset);
+      if (wound) {
+        lose(one, *wound, one.end, 1);
+      } else if (!mend_field(one, unit->entry, one.end)) {
+        break;
+      }
+    }
+    if (one.end >= used_end) return;
+    const auto unit = units.unit(one.end);
+    if (unit && unit->used && unit->entry.commit_log_offset >= evidence_.log_end)
+      verdicts_.units_behind += used_end - one.end;
+    one.redo_from = std::min(one.redo_from, one.end);
+  }
+
+  void look_behind_batches(Case& one, QueueUnits& units) {
+    const std::int64_t known = one.live.empty() ? std::max(evidence_.log_begin, evidence_.walked_from) - 1
+                                                : one.live.back().last_offset;
+    const std::int64_t used_end = end_of(units);
+    std::int64_t number = used_end;
+    while (number > units.first()) {
+      const auto unit = units.unit(number - 1);
+      if (unit && unit->used && unit->entry.commit_log_offset <= known) break;
+      --number;
+    }
+    for (; number < used_end; ++number) {
+      const auto unit = units.unit(number);
+      const auto wound = unit && unit->used ? wound_at(unit->entry.commit_log_offset) : std::nullopt;
+      if (!wound) break;
+      lose(one, *wound, unit->queue_offset, unit->messages);
+      one.end = unit->queue_offset + unit->messages;
+    }
+    if (number >= used_end) return;
+    const auto unit = units.unit(number);
+    if (unit && unit->entry.commit_log_offset >= evidence_.log_end)
+      verdicts_.units_behind += used_end - number;
+    one.redo_from = std::min(one.redo_from, one.end);
+  }
+
+  // Slots between two records that lie at log offsets `behind` and `before`.
+  void fill(Case& one, QueueUnits* units, const Hole& hole, std::int64_t behind, std::int64_t before) {
+    const bool batch = one.queue != nullptr && one.queue->kind == scan::QueueKind::batch;
+    const auto first = std::ranges::lower_bound(evidence_.wounds, behind, {}, &Wound::from);
+    const auto end = std::ranges::lower_bound(evidence_.wounds, before, {}, &Wound::from);
+    auto at = static_cast<std::size_t>(first - evidence_.wounds.begin());
+    const auto last = static_cast<std::size_t>(end - evidence_.wounds.begin());
+    if (hole.to - hole.from > kMostLost) {
+      one.unexplained.push_back(hole);
+    } else if (batch) {  // batch queues may skip offsets: only where something was lost there is a slot to
+                         // hold
+      if (at < last) lose(one, at, hole.from, static_cast<std::int32_t>(hole.to - hole.from));
+    } else {
+      for (std::int64_t slot = hole.from; slot < hole.to; ++slot) {
+        const auto unit = units != nullptr ? units->unit(slot) : std::nullopt;
+        const bool used = unit && unit->used && !unit->entry.is_pre_blank();
+        if (used && mend_field(one, unit->entry, slot)) continue;
+        if (mend_neighbour(one, slot, behind, before)) continue;
+        const auto wound = used ? wound_at(unit->entry.commit_log_offset) : std::nullopt;
+        if (wound && *wound >= at && *wound < last) at = *wound;
+        if (at < last) {
+          lose(one, at, slot, 1);
+        } else {
+          one.unexplained.push_back({slot, slot + 1});
+        }
+      }
+    }
+  }
+
+  [[nodiscard]] std::optional<std::size_t> wound_at(std::int64_t log_offset) const {
+    const auto behind = std::ranges::upper_bound(evidence_.wounds, log_offset, {}, &Wound::from);
+    if (behind == evidence_.wounds.begin() || std::prev(behind)->to <= log_offset) return std::nullopt;
+    return static_cast<std::size_t>(std::prev(behind) - evidence_.wounds.begin());
+  }
+
+  void lose(Case& one, std::size_t wound, std::int64_t slot, std::int32_t messages) {
+    const bool batch = one.queue != nullptr && one.queue->kind == scan::QueueKind::batch;
+    verdicts_.slots[wound].push_back({one.id.topic, one.id.queue_id, slot, messages, batch});
+    redo(one, slot, evidence_.wounds[wound].from);
+  }
+
+  void redo(Case& one, std::int64_t slot, std::int64_t log_offset) {
+    one.redo_from = std::min(one.redo_from, slot);
+    verdicts_.missing_from = std::min(verdicts_.missing_from, log_offset);
+  }
+
+  // The unit of a slot that no record claims leads to a record that fits nowhere: they belong together.
+  bool mend_field(Case& one, const format::ConsumeQueueEntry& unit, std::int64_t slot) {
+    const auto misfit = misfits_.find(unit.commit_log_offset);
+    if (misfit == misfits_.end() || misfit->second.says.topic != one.id.topic) return false;
+    mend(one, misfit, slot);
+    return true;
+  }
+
+  // No unit tells, but of this topic one record between the slot's neighbours fits nowhere, and says the
+  // right queue or the right slot.
+  bool mend_neighbour(Case& one, std::int64_t slot, std::int64_t behind, std::int64_t before) {
+    for (auto at = misfits_.upper_bound(behind); at != misfits_.end() && at->first < before; ++at) {
+      const Misfit& misfit = at->second;
+      if (misfit.says.topic != one.id.topic) continue;
+      if (misfit.says.queue_id != one.id.queue_id && misfit.queue_offset != slot) continue;
+      mend(one, at, slot);
+      return true;
+    }
+    return false;
+  }
+
+  void mend(Case& one, Misfits::iterator misfit, std::int64_t slot) {
+    verdicts_.mends.push_back({misfit->first, one.id.queue_id, slot});
+    redo(one, slot, misfit->first);
+    misfits_.erase(misfit);
+  }
+
+  // ---- what is done about it
+
+  void cut(Case& one, QueueUnits& units) {
+    const std::string name = fmt::format("{}/{}", one.id.topic, one.id.queue_id);
+    const auto& set = one.queue->files.files;
+    const bool all_in_order = files_in_order(*one.queue) == set.size();
+    for (const scan::StoreFile& stray : one.queue->files.strays) set_aside(stray, "no queue file");
+    if (one.redo_from == kEverything && all_in_order) return;
+    if (one.redo_from != kEverything && one.disputed) {
+      verdicts_.refusals.push_back(fmt::format(
+          "queue {}: units from {} on are damaged, and two records of the log claim the same slots", name,
+          one.redo_from));
+      return;
+    }
+    for (const Hole& hole : one.unexplained) {
+      if (one.redo_from > hole.from) continue;
+      verdicts_.refusals.push_back(
+          fmt::format("queue {}: units from {} on are damaged, and the log has nothing for {}", name,
+                      one.redo_from, hole.from));
+      return;
+    }
+    if (one.redo_from == kEverything) {  // files that are in the way, with nothing in them that counts
+      for (std::size_t i = files_in_order(*one.queue); i < set.size(); ++i)
+        set_aside(set[i], "it does not follow the file before it, or has a wrong size");
+      return;
+    }
+    std::int64_t from = units.end();
+    if (const auto number = unit_of_slot(units, one.redo_from)) from = *number;
+    // What stays must be units one behind the other: where it is not, the queue begins anew.
+    if (from > units.first()) {
+      const auto before = units.unit(from - 1);
+      if (!before || !before->used || before->entry.is_pre_blank()) from = units.first();
+    }
+    for (const scan::MappedFile& file : set) {
+      const std::int64_t begin = file.start / units.unit_size();
+      const scan::MappedFile* const in_order = units.file_of(begin);
+      if (in_order != &file || begin >= from) {
+        set_aside(file, "its units are made again from the log");
+        continue;
+      }
+      const std::int64_t end = begin + file.size / units.unit_size();
+      if (end > from) zero(file, from, used_end_in(units, from, end), units.unit_size());
+    }
+  }
+
+  [[nodiscard]] static std::optional<std::int64_t> unit_of_slot(QueueUnits& units, std::int64_t slot) {
+    if (units.queue().kind == scan::QueueKind::simple)
+      return slot <= units.first() ? units.first() : std::min(slot, units.end());
+    std::int64_t number = units.first();
+    for (auto unit = units.unit(number); unit && unit->used && unit->queue_offset < slot;
+         unit = units.unit(number))
+      ++number;
+    return number;
+  }
+
+  [[nodiscard]] static std::int64_t used_end_in(QueueUnits& units, std::int64_t from, std::int64_t end) {
+    std::int64_t used = from;
+    for (std::int64_t number = from; number < end; ++number) {
+      const auto unit = units.unit(number);
+      if (unit && unit->used) used = number + 1;
+    }
+    return used;
+  }
+
+  void set_aside(const scan::StoreFile& file, std::string why) {
+    Step step;
+    step.kind = Step::Kind::set_aside;
+    step.path = file.path;
+    step.shown = file.shown;
+    step.why = std::move(why);
+    verdicts_.steps.push_back(std::move(step));
+  }
+
+  void zero(const scan::MappedFile& file, std::int64_t first, std::int64_t end, std::int64_t unit_size) {
+    if (end <= first) return;
+    Step step;
+    step.kind = Step::Kind::zero;
+    step.path = file.path;
+    step.shown = file.shown;
+    step.from = first * unit_size - file.start;
+    step.to = end * unit_size - file.start;
+    step.why = "units that do not lead to the queue's messages, or stand behind such";
+    verdicts_.steps.push_back(std::move(step));
+  }
+
+  const io::ReadFileSystem& files_;
+  const scan::StoreSurvey& survey_;
+  const QueueEvidence& evidence_;
+  const PlanOptions& options_;
+  std::map<QueueId, Case> cases_;
+  std::set<std::string, std::less<>> topics_there_;
+  Misfits misfits_;
+  QueueVerdicts verdicts_;
+};
+
+}  // namespace
+
+QueueVerdicts judge_queues(const io::ReadFileSystem& files, const scan::StoreSurvey& survey, QueueRuns runs,
+                           const QueueEvidence& evidence, const PlanOptions& options) {
+  return QueueJudge(files, survey, std::move(runs), evidence, options).run();
+}
+
+}  // namespace rmq::recovery
