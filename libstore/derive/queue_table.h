@@ -63,6 +63,8 @@ struct QueueState {
       chain;  // all of its blocks, once they are many: found without a walk
 
   [[nodiscard]] std::int64_t end() const { return written + waiting_units; }
+  // Others are known by name only: forgotten, or known for messages that must not come back.
+  [[nodiscard]] bool is_there() const { return !forgotten && !unwanted && (first >= 0 || files_end > 0); }
 };
 static_assert(sizeof(QueueState) <= 128);
 

@@ -312,10 +312,20 @@ void QueueWriter::copy_units(const QueueState& state, std::int64_t unit, std::in
   }
 }
 
+std::optional<scan::QueueKind> QueueWriter::kind_of(std::string_view topic, std::int32_t queue_id) const {
+  {
+    const std::lock_guard lock(mutex_);
+    const QueueNumber queue = queues_.find(topic, queue_id);
+    if (queue != kNoQueue && queues_.at(queue).is_there())
+      return queues_.at(queue).batch ? scan::QueueKind::batch : scan::QueueKind::simple;
+  }
+  return options_.kind_of ? options_.kind_of(topic, queue_id) : scan::QueueKind::simple;
+}
+
 std::optional<QueueRange> QueueWriter::range(std::string_view topic, std::int32_t queue_id) const {
   const std::lock_guard lock(mutex_);
   const QueueNumber queue = queues_.find(topic, queue_id);
-  if (queue == kNoQueue || queues_.at(queue).forgotten) return std::nullopt;
+  if (queue == kNoQueue || !queues_.at(queue).is_there()) return std::nullopt;
   const QueueState& state = queues_.at(queue);
   QueueRange range{state.batch,      state.first,       state.end(),
                    state.min_offset, state.next_offset, state.max_physic};
@@ -436,7 +446,7 @@ std::vector<QueueWriter::QueueName> QueueWriter::names() const {
   names.reserve(queues_.size());
   for (QueueNumber queue = 0; queue < queues_.size(); ++queue) {
     const QueueState& state = queues_.at(queue);
-    if (!state.forgotten && !state.unwanted) names.push_back({queues_.topic(state), state.queue_id});
+    if (state.is_there()) names.push_back({queues_.topic(state), state.queue_id});
   }
   return names;
 }

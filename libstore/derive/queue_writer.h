@@ -141,6 +141,8 @@ class QueueWriter {
   [[nodiscard]] Status flush();
   [[nodiscard]] DerivedUpTo durable() const;
 
+  // Of the queue that is there, or that a message would make; nothing: it would get none.
+  [[nodiscard]] std::optional<scan::QueueKind> kind_of(std::string_view topic, std::int32_t queue_id) const;
   [[nodiscard]] std::optional<QueueRange> range(std::string_view topic, std::int32_t queue_id) const;
   // Units from number `unit` on, as they lie on disk, as many as there are and fit into `out`; at most up to
   // the end of a file, or of what is in memory. 0 for a unit that is not there. Returns how many.

@@ -6,6 +6,7 @@
 
 #include "libstore/derive/expire.h"
 #include "libstore/engine/message_store.h"
+#include "libstore/engine/put_properties.h"
 
 namespace rmq::engine {
 namespace {
@@ -28,7 +29,6 @@ bool is_system_topic(std::string_view topic) {
                                                         "CHECKPOINT_TOPIC"};
   return topic.starts_with("rmq_sys_") || std::ranges::find(kTopics, topic) != kTopics.end();
 }
-bool is_lmq(std::string_view topic) { return topic.starts_with("%LMQ%"); }
 
 }  // namespace
 

@@ -5,60 +5,10 @@
 #include <chrono>
 #include <map>
 
-#include "libstore/bytes/crc32.h"
 #include "libstore/engine/message_store.h"
-#include "libstore/format/message_properties.h"
-#include "libstore/format/sys_flag.h"
 
 namespace rmq::engine {
 namespace {
-
-constexpr std::int32_t kRecordOverhead = 64 << 10;  // MessageExtEncoder: maxMessageSize is of the body
-
-// A message as it will be written, before it has a place.
-struct Prepared {
-  std::int32_t size = 0;
-  std::int32_t crc = 0;
-  std::int32_t count = 1;  // queue offsets that it takes
-  std::int8_t version = 1;
-  bool enters_queue = true;
-};
-
-// What a put needs while it runs, kept by each thread so that no put allocates.
-struct PutScratch {
-  std::vector<Prepared> prepared;
-  std::vector<CommitLog::Extent> extents;
-  std::vector<std::size_t> extent_ends;  // index behind the last message of each extent
-};
-PutScratch& scratch() {
-  thread_local PutScratch mine;
-  mine.prepared.clear();
-  mine.extents.clear();
-  mine.extent_ends.clear();
-  return mine;
-}
-
-// MessageExtEncoder.encode, HookUtils.checkBeforePutMessage. An inner batch takes as many queue offsets as
-// INNER_NUM says.
-PutStatus prepare(const format::MessageView& message, std::int32_t max_message_size, Prepared& prepared) {
-  if (message.topic.empty()) return PutStatus::message_illegal;
-  if (message.properties.size() > 32767U) return PutStatus::properties_size_exceeded;
-  if (message.body.size() > static_cast<std::size_t>(max_message_size)) return PutStatus::message_illegal;
-  format::MessageView shaped = message;
-  shaped.version = prepared.version = message.topic.size() > 127 ? 2 : 1;  // autoMessageVersionOnTopicLen
-  const auto size = format::encoded_size(shaped);
-  if (!size || *size > max_message_size + kRecordOverhead) return PutStatus::message_illegal;
-  prepared.size = *size;
-  prepared.crc = message.body.empty() ? 0 : java_crc32(message.body);
-  prepared.enters_queue = format::enters_consume_queue(message.sys_flag);
-  prepared.count = 1;
-  if ((message.sys_flag & format::kSysFlagInnerBatch) != 0) {
-    const auto number = format::find_property(message.properties, format::kPropertyInnerNum);
-    if (number && (!format::parse_java_int(*number, prepared.count) || prepared.count < 1))
-      return PutStatus::message_illegal;
-  }
-  return PutStatus::put_ok;
-}
 
 PutStatus status_of(const Error& error) {
   if (error.code == ErrorCode::wrong_use) return PutStatus::message_illegal;  // larger than a file
@@ -67,6 +17,21 @@ PutStatus status_of(const Error& error) {
 }
 
 }  // namespace
+
+// What a put needs while it runs, kept by each thread so that no put allocates.
+struct MessageStore::PutScratch {
+  std::vector<Prepared> prepared;
+  std::vector<CommitLog::Extent> extents;
+  std::vector<std::size_t> extent_ends;  // index behind the last message of each extent
+};
+
+MessageStore::PutScratch& MessageStore::scratch() {
+  thread_local PutScratch mine;
+  mine.prepared.clear();
+  mine.extents.clear();
+  mine.extent_ends.clear();
+  return mine;
+}
 
 std::size_t MessageStore::QueueKeyHash::operator()(const QueueKeyView& key) const {
   return std::hash<std::string_view>{}(key.topic) ^
@@ -129,7 +94,7 @@ void MessageStore::append(std::span<const format::MessageView> messages, std::sp
     results[i] = {};
     results[i].status = closed_.load(std::memory_order_acquire) || disk_full_.load(std::memory_order_acquire)
                             ? PutStatus::service_not_available
-                            : prepare(messages[i], options_.max_message_size, work.prepared[i]);
+                            : prepare(messages[i], work.prepared[i]);
     results[i].size = work.prepared[i].size;
   }
   const bool all_fit = std::ranges::all_of(results, &PutResult::ok);
@@ -145,10 +110,17 @@ void MessageStore::append(std::span<const format::MessageView> messages, std::sp
     last_store_timestamp_ = std::max(last_store_timestamp_, options_.clock->now_ms());
     while (placed < messages.size()) {
       // As many as fit into the file at hand, at least one.
+      if (const PutStatus written = write_offsets(messages[placed], work.prepared[placed]);
+          written != PutStatus::put_ok) {
+        for (std::size_t i = placed; i < messages.size(); ++i) results[i].status = written;
+        break;
+      }
       std::int64_t total = work.prepared[placed].size;
       std::size_t end = placed + 1;
       for (const std::int64_t room = log_->room();
-           end < messages.size() && total + work.prepared[end].size <= room; ++end) {
+           end < messages.size() && !work.prepared[end].needs_offsets() &&
+           total + work.prepared[end].size <= room;
+           ++end) {
         total += work.prepared[end].size;
       }
       auto extent = log_->reserve(total);
@@ -162,12 +134,8 @@ void MessageStore::append(std::span<const format::MessageView> messages, std::sp
         result.log_offset = offset;
         result.store_timestamp = last_store_timestamp_;
         offset += work.prepared[placed].size;
-        if (!work.prepared[placed].enters_queue) continue;
-        QueueEnd& queue = queue_end(messages[placed].topic, messages[placed].queue_id);
-        result.queue_offset = queue.next_offset;
-        queue.next_offset += work.prepared[placed].count;
-        queue.messages += work.prepared[placed].count;
-        queue.bytes += work.prepared[placed].size;
+        result.size = work.prepared[placed].size;
+        take_offsets(messages[placed], work.prepared[placed], result);
       }
       work.extents.push_back(std::move(*extent));
       work.extent_ends.push_back(end);
@@ -178,6 +146,7 @@ void MessageStore::append(std::span<const format::MessageView> messages, std::sp
     std::span<std::byte> out = work.extents[e].bytes;
     for (; i < work.extent_ends[e]; ++i) {
       format::MessageView record = messages[i];
+      if (work.prepared[i].needs_offsets()) record.properties = work.prepared[i].properties;
       record.version = work.prepared[i].version;
       record.body_crc = work.prepared[i].crc;
       record.queue_offset = results[i].queue_offset;

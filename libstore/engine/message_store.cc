@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 
 #include "libstore/base/parallel.h"
@@ -153,6 +154,17 @@ Status MessageStore::start() {
     RMQ_TRY(hours, parse_delete_when(options_.retention->delete_when));
     delete_hours_ = std::move(hours);
   }
+  const auto key = [&](const char* name) {
+    const auto found = options_.config.keys.find(name);
+    return found == options_.config.keys.end() ? std::string() : found->second;
+  };
+  put_rules_.multi_dispatch = key("enableMultiDispatch") == "true";
+  put_rules_.lmq = key("enableLmq") == "true";
+  if (const std::string most = key("maxLmqConsumeQueueNum"); !most.empty()) {
+    const auto [end, fault] = std::from_chars(most.data(), most.data() + most.size(), max_lmq_queues_);
+    if (fault != std::errc{} || end != most.data() + most.size())
+      return wrong_use("maxLmqConsumeQueueNum '" + most + "' is no number");
+  }
   RMQ_CHECK(files_.make_directories(root_));
   RMQ_TRY(lock, files_.lock(io::join_path(root_, format::kStoreLockFileName)));
   lock_ = std::move(lock);
@@ -171,6 +183,7 @@ Status MessageStore::start() {
   RMQ_CHECK(open_queues(found));
   RMQ_CHECK(open_index(found));
   RMQ_CHECK(catch_up());
+  for (const auto& name : queues_->names()) lmq_queues_ += is_lmq(name.topic) ? 1 : 0;
   opened_ = true;
   report_.survey = std::move(found);
   report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
@@ -284,7 +297,8 @@ Status MessageStore::open_queues(const scan::StoreSurvey& survey) {
     (queue.kind == scan::QueueKind::batch ? options.batch_file_size : options.simple_file_size) =
         queue.files.file_size;
   }
-  options.kind_of = [&batch = plan.batch_topics](std::string_view topic, std::int32_t) {
+  options.kind_of = [this, &batch = plan.batch_topics](std::string_view topic, std::int32_t) {
+    if (options_.kind_of) return options_.kind_of(topic);
     return batch.contains(std::string(topic)) ? scan::QueueKind::batch : scan::QueueKind::simple;
   };
   queues_ = std::make_unique<derive::QueueWriter>(files_, std::move(options));

@@ -32,6 +32,7 @@
 #include "libstore/engine/arrivals.h"
 #include "libstore/engine/clock.h"
 #include "libstore/engine/commit_log.h"
+#include "libstore/engine/put_properties.h"
 #include "libstore/engine/retention.h"
 #include "libstore/engine/status.h"
 #include "libstore/engine/store_statistics.h"
@@ -56,6 +57,10 @@ struct StoreOptions {
   std::int64_t flush_interval_ms = 500;     // flushIntervalCommitLog, async flush
   std::int64_t queue_flush_interval_ms = 1000;  // flushIntervalConsumeQueue
   ArrivalListener arriving;                     // empty: nobody waits
+  // What a topic's new queues are (its attribute queue.type); called by any thread that puts, also while the
+  // store holds locks. Empty: as
+  // topics.json had it when the store was opened.
+  std::function<scan::QueueKind(std::string_view topic)> kind_of;
   // Nothing: no file is ever removed, and the disks are not looked at.
   std::optional<RetentionOptions> retention;
   // Without threads of its own, for tests that decide what happens when: work() does a round of everything.
@@ -110,7 +115,11 @@ class MessageStore {
   MessageStore& operator=(const MessageStore&) = delete;
 
   // Queue offset, log offset, store time, CRC and record version are the store's to give; everything else is
-  // taken from the message as it is. With sync flush back when it is on disk.
+  // taken from the message as it is, but that an inner batch gets INNER_BASE, and a message with
+  // INNER_MULTI_DISPATCH gets INNER_MULTI_QUEUE_OFFSET and loses WAIT (enableMultiDispatch, enableLmq and
+  // maxLmqConsumeQueueNum of StoreConfig::keys). Refused as message_illegal is what stock stores and then
+  // makes no queue of, or the wrong one: names that no directory can have, inner batches for simple queues,
+  // and multi-dispatches to LMQ queues and others at once. With sync flush back when it is on disk.
   [[nodiscard]] PutResult put(const format::MessageView& message);
   // In order and without others between them, as long as they fit into one commit log file. `results` is as
   // long.
@@ -200,6 +209,19 @@ class MessageStore {
     std::int64_t messages = 0;  // put since the store was opened
     std::int64_t bytes = 0;
   };
+  // A message as it will be written. What the first thread finds out alone, then what queue offsets decide.
+  struct Prepared {
+    std::int32_t size = 0;
+    std::int32_t crc = 0;
+    std::int32_t count = 1;  // queue offsets that it takes
+    std::int8_t version = 1;
+    bool enters_queue = true;
+    bool inner_batch = false;
+    std::string_view multi_dispatch;  // INNER_MULTI_DISPATCH, where it applies
+    std::string properties;           // where they are not the message's own
+    [[nodiscard]] bool needs_offsets() const { return inner_batch || !multi_dispatch.empty(); }
+  };
+  struct PutScratch;
   struct TimedUnit {
     std::int64_t queue_offset = 0;
     std::int64_t store_timestamp = 0;
@@ -224,6 +246,12 @@ class MessageStore {
   [[nodiscard]] Status flush_derived();
   [[nodiscard]] Status save_checkpoint();
   void append(std::span<const format::MessageView> messages, std::span<PutResult> results);
+  [[nodiscard]] static PutScratch& scratch();
+  [[nodiscard]] PutStatus prepare(const format::MessageView& message, Prepared& prepared) const;
+  [[nodiscard]] PutStatus prepare_offsets(const format::MessageView& message, Prepared& prepared) const;
+  [[nodiscard]] PutStatus write_offsets(const format::MessageView& message, Prepared& prepared);
+  [[nodiscard]] PutStatus measure(const format::MessageView& message, Prepared& prepared) const;
+  void take_offsets(const format::MessageView& message, const Prepared& prepared, PutResult& result);
   [[nodiscard]] QueueEnd& queue_end(std::string_view topic, std::int32_t queue_id);
   [[nodiscard]] Result<std::optional<std::int64_t>> store_time_at(std::int64_t log_offset) const;
   [[nodiscard]] Result<std::optional<TimedUnit>> timed_unit(std::string_view topic, std::int32_t queue_id,
@@ -247,6 +275,8 @@ class MessageStore {
   std::unique_ptr<io::FileLock> lock_;
   std::unique_ptr<CommitLog> log_;
   derive::DispatchRules rules_;
+  derive::DispatchRules
+      put_rules_;  // as configured; a store with LMQ queues is dispatched by them in any case
   std::unique_ptr<derive::QueueWriter> queues_;
   std::unique_ptr<derive::IndexWriter> index_;  // none: messageIndexEnable=false
   std::string index_directory_;
@@ -258,6 +288,8 @@ class MessageStore {
 
   std::mutex append_mutex_;  // reservations, queue offsets, store time
   std::unordered_map<QueueKey, QueueEnd, QueueKeyHash, QueueKeyEqual> queue_ends_;
+  std::int64_t lmq_queues_ = 0;
+  std::int64_t max_lmq_queues_ = 20'000;  // maxLmqConsumeQueueNum
   std::int64_t last_store_timestamp_ = 0;
   std::atomic<bool> opened_{false};
   std::atomic<bool> closed_{false};

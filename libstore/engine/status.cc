@@ -10,6 +10,7 @@ std::string_view to_string(PutStatus status) {
     case PutStatus::create_mapped_file_failed: return "CREATE_MAPPED_FILE_FAILED";
     case PutStatus::message_illegal: return "MESSAGE_ILLEGAL";
     case PutStatus::properties_size_exceeded: return "PROPERTIES_SIZE_EXCEEDED";
+    case PutStatus::lmq_consume_queue_num_exceeded: return "LMQ_CONSUME_QUEUE_NUM_EXCEEDED";
     case PutStatus::unknown_error: return "UNKNOWN_ERROR";
   }
   return "UNKNOWN_ERROR";

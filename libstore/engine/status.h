@@ -16,6 +16,7 @@ enum class PutStatus {
   create_mapped_file_failed,  // no room for another file; goes on by itself when there is
   message_illegal,            // too large, or fields that do not fit each other
   properties_size_exceeded,
+  lmq_consume_queue_num_exceeded,  // it would make more than maxLmqConsumeQueueNum queues
   unknown_error,
 };
 [[nodiscard]] std::string_view to_string(PutStatus status);  // "PUT_OK"
