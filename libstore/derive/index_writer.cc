@@ -227,6 +227,11 @@ DerivedUpTo IndexWriter::durable() const {
   return durable_;
 }
 
+std::optional<Error> IndexWriter::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failed_;
+}
+
 std::int64_t IndexWriter::sealed_timestamp() const {
   const std::lock_guard lock(mutex_);
   return sealed_timestamp_;

@@ -84,6 +84,8 @@ class IndexWriter {
   // The newest file as well: everything put before is durable.
   [[nodiscard]] Status sync();
   [[nodiscard]] DerivedUpTo durable() const;
+  // A sync that failed: nothing is written any more.
+  [[nodiscard]] std::optional<Error> failure() const;
   // End time of the newest file that is full and on disk; 0: none since open().
   [[nodiscard]] std::int64_t sealed_timestamp() const;
 

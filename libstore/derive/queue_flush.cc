@@ -308,6 +308,11 @@ DerivedUpTo QueueWriter::durable() const {
   return failed_ ? durable_when_failed_ : settled();
 }
 
+std::optional<Error> QueueWriter::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failed_;
+}
+
 DerivedUpTo QueueWriter::settled() const {
   const Waiting* oldest = nullptr;
   const auto consider = [&](const Waiting& since) {

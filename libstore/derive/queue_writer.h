@@ -140,6 +140,8 @@ class QueueWriter {
   // Both, until all that was put before the call is durable, whatever comes meanwhile.
   [[nodiscard]] Status flush();
   [[nodiscard]] DerivedUpTo durable() const;
+  // A sync that failed: nothing is written any more.
+  [[nodiscard]] std::optional<Error> failure() const;
 
   // Of the queue that is there, or that a message would make; nothing: it would get none.
   [[nodiscard]] std::optional<scan::QueueKind> kind_of(std::string_view topic, std::int32_t queue_id) const;

@@ -198,6 +198,8 @@ Result<int> MessageStore::delete_expired_queues() {
 std::string MessageStore::why_not_writable() const {
   if (closed_.load(std::memory_order_acquire)) return "the store is closed";
   if (const auto failure = log_->failure()) return failure->message();
+  if (const auto failure = queues_->failure()) return failure->message();
+  if (const auto failure = index_ ? index_->failure() : std::nullopt) return failure->message();
   if (disk_full_.load(std::memory_order_acquire)) return "a disk is nearly full (diskSpaceWarningLevelRatio)";
   return {};
 }

@@ -18,7 +18,7 @@ std::int64_t MessageStore::visible() const {
 }
 
 Status MessageStore::catch_up() {
-  if (dispatched_.load(std::memory_order_acquire) >= visible()) return {};
+  if (dispatched_.load(std::memory_order_acquire) >= visible() && indexed_ >= dispatched_) return {};
   Arrivals arrivals;
   Status done;
   {
@@ -35,21 +35,44 @@ std::int64_t MessageStore::dispatch_behind() const {
 
 Status MessageStore::dispatch_locked(std::int64_t to, Arrivals& arrivals) {
   while (dispatched_.load(std::memory_order_relaxed) < to) {
-    RMQ_TRY(end, dispatch_block(dispatched_.load(std::memory_order_relaxed), to, arrivals));
-    dispatched_.store(end, std::memory_order_release);
-    queues_->advance({end, dispatched_timestamp_.load(std::memory_order_relaxed)});
-    log_->forget_before(end);
+    const std::int64_t from = dispatched_.load(std::memory_order_relaxed);
+    RMQ_TRY(block, read_block(from, to));
+    const derive::PutReport report = queues_->put(requests_);
+    note_problems(report);
+    if (report.taken < requests_.size()) return report.status.error();
+    const std::int64_t newest = std::max(dispatched_timestamp_.load(std::memory_order_relaxed), block.newest);
+    dispatched_timestamp_.store(newest, std::memory_order_release);
+    dispatched_.store(block.end, std::memory_order_release);
+    queues_->advance({block.end, newest});
+    if (options_.arriving && opened_) {
+      for (const derive::DispatchRequest& request : requests_) arrivals.add(request);
+    }
+    if (indexed_ == from && put_keys()) indexed_ = block.end;
+    log_->forget_before(block.end);
+  }
+  // The index is behind only where it failed: consumers do not wait for it.
+  while (indexed_ < dispatched_.load(std::memory_order_relaxed)) {
+    RMQ_TRY(block, read_block(indexed_, dispatched_.load(std::memory_order_relaxed)));
+    RMQ_CHECK(put_keys());
+    indexed_ = block.end;
   }
   return {};
 }
 
-// Dispatches whole records from `from` on, up to the end of their file or of what is at hand. Returns where
-// it stopped.
-Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_t to, Arrivals& arrivals) {
+Status MessageStore::put_keys() {
+  if (!index_) return {};
+  keys_.clear();
+  for (const derive::DispatchRequest& request : requests_) keys_.add(request);
+  return index_->put(keys_).status;
+}
+
+// Reads whole records from `from` on, up to the end of their file or of what is at hand, into requests_.
+Result<MessageStore::Block> MessageStore::read_block(std::int64_t from, std::int64_t to) {
   const std::int64_t file_size = report_.plan.commit_log_file_size;
   const std::int64_t file_end = from / file_size * file_size + file_size;
-  CommitLog::View view = log_->view(from, std::min(to, file_end));
-  std::span<const std::byte> bytes = view.bytes;
+  Block block;
+  block.view = log_->view(from, std::min(to, file_end));
+  std::span<const std::byte> bytes = block.view.bytes;
   if (bytes.empty()) {
     std::size_t wanted = kDispatchBlock;
     while (true) {
@@ -67,7 +90,6 @@ Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_
   requests_.clear();
   std::int64_t at = from;
   format::MessageView message;
-  std::int64_t newest = dispatched_timestamp_.load(std::memory_order_relaxed);
   constexpr std::size_t kMostRequests = 256;
   while (bytes.size() >= format::kBlankSize && requests_.size() < kMostRequests) {
     if (load_be<std::int32_t>(bytes.data() + format::kRecordMagicOffset) == format::kMagicBlank) {
@@ -81,25 +103,13 @@ Result<std::int64_t> MessageStore::dispatch_block(std::int64_t from, std::int64_
     const auto request = derive::dispatch_request(message, at, rules_);
     // Stock stops at such a record for good; ours leaves it in the log and in no queue.
     if (request) requests_.push_back(*request);
-    newest = std::max(newest, message.store_timestamp);
+    block.newest = std::max(block.newest, message.store_timestamp);
     at += message.total_size;
     bytes = bytes.subspan(size);
   }
   if (at == from) return wrong_use(fmt::format("the log has no record at {}", from));
-  std::span<const derive::DispatchRequest> rest = requests_;
-  const derive::PutReport report = queues_->put(rest);
-  note_problems(report);
-  if (report.taken < rest.size()) return report.status.error();
-  if (index_) {
-    keys_.clear();
-    for (const derive::DispatchRequest& request : rest) keys_.add(request);
-    if (const auto indexed = index_->put(keys_); !indexed.status) return indexed.status.error();
-  }
-  dispatched_timestamp_.store(newest, std::memory_order_release);
-  if (options_.arriving && opened_) {
-    for (const derive::DispatchRequest& request : rest) arrivals.add(request);
-  }
-  return at;
+  block.end = at;
+  return block;
 }
 
 void MessageStore::note_problems(const derive::PutReport& report) {

@@ -92,7 +92,9 @@ void MessageStore::append(std::span<const format::MessageView> messages, std::sp
   work.prepared.resize(messages.size());
   for (std::size_t i = 0; i < messages.size(); ++i) {
     results[i] = {};
-    results[i].status = closed_.load(std::memory_order_acquire) || disk_full_.load(std::memory_order_acquire)
+    results[i].status = closed_.load(std::memory_order_acquire) ||
+                                disk_full_.load(std::memory_order_acquire) ||
+                                sync_failed_.load(std::memory_order_acquire)
                             ? PutStatus::service_not_available
                             : prepare(messages[i], work.prepared[i]);
     results[i].size = work.prepared[i].size;

@@ -40,9 +40,13 @@ Status MessageStore::flush_log() {
 
 Status MessageStore::flush_derived() {
   const std::lock_guard lock(derived_mutex_);
-  RMQ_CHECK(queues_->flush());
-  if (index_) RMQ_CHECK(index_->sync());
-  return save_checkpoint();
+  Status done = queues_->flush();
+  if (done && index_) done = index_->sync();
+  if (done) return save_checkpoint();
+  // Nobody knows what the disk has of them: read-only until recovery has looked.
+  if (queues_->failure() || (index_ && index_->failure()))
+    sync_failed_.store(true, std::memory_order_release);
+  return done;
 }
 
 // Claims only what is on disk: the log up to what was flushed, the queues up to what they have synced of
@@ -265,7 +269,7 @@ Status MessageStore::open_log(const scan::StoreSurvey& survey) {
   for (const scan::MappedFile& file : survey.commit_log.files) existing.push_back({file.start, file.path});
   RMQ_TRY(log, CommitLog::open(files_, std::move(options), std::move(existing), report_.plan.log_end));
   log_ = std::move(log);
-  dispatched_ = report_.plan.dispatch_from;
+  dispatched_ = indexed_ = report_.plan.dispatch_from;
   return {};
 }
 

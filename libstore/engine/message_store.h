@@ -125,7 +125,7 @@ class MessageStore {
   // long.
   void put(std::span<const format::MessageView> messages, std::span<PutResult> results);
 
-  // Fails only where the disk does.
+  // Fails only where reading does.
   [[nodiscard]] Result<GetResult> get(std::string_view topic, std::int32_t queue_id,
                                       std::int64_t queue_offset, const GetOptions& options = {});
   // The record that begins at `log_offset`; empty where none does.
@@ -238,7 +238,14 @@ class MessageStore {
   // What was put by now is dispatched when this returns; the caller holds no lock.
   [[nodiscard]] Status catch_up();
   [[nodiscard]] Status dispatch_locked(std::int64_t to, Arrivals& arrivals);
-  [[nodiscard]] Result<std::int64_t> dispatch_block(std::int64_t from, std::int64_t to, Arrivals& arrivals);
+  // A piece of the log, read for dispatch.
+  struct Block {
+    std::int64_t end = 0;
+    std::int64_t newest = 0;  // store time
+    CommitLog::View view;     // what requests_ borrows from
+  };
+  [[nodiscard]] Result<Block> read_block(std::int64_t from, std::int64_t to);
+  [[nodiscard]] Status put_keys();
   [[nodiscard]] Result<GetResult> find(std::string_view topic, std::int32_t queue_id,
                                        std::int64_t queue_offset, const GetOptions& options) const;
   void note_problems(const derive::PutReport& report);
@@ -293,10 +300,12 @@ class MessageStore {
   std::int64_t last_store_timestamp_ = 0;
   std::atomic<bool> opened_{false};
   std::atomic<bool> closed_{false};
-  std::atomic<bool> disk_full_{false};  // as retention sees it
+  std::atomic<bool> disk_full_{false};    // as retention sees it
+  std::atomic<bool> sync_failed_{false};  // of queues or index
 
   mutable std::mutex dispatch_mutex_;
-  std::atomic<std::int64_t> dispatched_{0};
+  std::atomic<std::int64_t> dispatched_{0};  // in queues
+  std::atomic<std::int64_t> indexed_{0};
   std::atomic<std::int64_t> dispatched_timestamp_{0};
   std::vector<std::byte> read_buffer_;
   std::vector<derive::DispatchRequest> requests_;

@@ -226,8 +226,9 @@ TEST_P(MessageStoreTest, FilesAreRolledWhileTheNextOneIsMade) {
 TEST_P(MessageStoreTest, WritersAndReadersAtOnce) {
   const auto store = open(options());
   ASSERT_TRUE(store);
-  constexpr int kWriters = 4;
-  constexpr int kEach = 250;
+  constexpr int kWriters = 8;
+  constexpr int kReaders = 8;
+  constexpr int kEach = 125;
   std::atomic<int> writing{kWriters};
   std::vector<std::jthread> threads;
   std::vector<std::vector<PutResult>> puts(kWriters);
@@ -241,12 +242,12 @@ TEST_P(MessageStoreTest, WritersAndReadersAtOnce) {
       --writing;
     });
   }
-  for (int reader = 0; reader < 4; ++reader) {
+  for (int reader = 0; reader < kReaders; ++reader) {
     threads.emplace_back([&, reader] {
       const std::string topic = reader % 2 == 0 ? "Orders" : "Payments";
       std::int64_t next = 0;
       while (writing > 0) {
-        const auto got = store->get(topic, reader / 2, next);
+        const auto got = store->get(topic, reader / 2 % 2, next);
         ASSERT_TRUE(got);
         for (const GetResult::Message& one : got->messages) {
           const auto message =
