@@ -6,7 +6,7 @@ _rmq_verify() {
     -o | --output) COMPREPLY=($(compgen -W "text json" -- "$word")); return ;;
     --progress | --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")); return ;;
     --level) COMPREPLY=($(compgen -W "quick normal deep paranoid" -- "$word")); return ;;
-    --version-as) COMPREPLY=($(compgen -W "4.9 5.3" -- "$word")); return ;;
+    --version-as) COMPREPLY=($(compgen -W "4.9 5.3 libstore" -- "$word")); return ;;
     --explain) COMPREPLY=($(compgen -W "list all $(_rmq_verify_codes)" -- "$word")); return ;;
     --only | --skip) COMPREPLY=($(compgen -W "$(_rmq_verify_codes)" -- "$word")); return ;;
     --commitlog | --consumequeue | --index | --config) COMPREPLY=($(compgen -d -- "$word")); return ;;

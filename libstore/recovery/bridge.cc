@@ -33,6 +33,8 @@ std::int64_t placeholder_size(const Slot& slot, bool marked) {
 
 }  // namespace
 
+std::int64_t placeholder_size(const Slot& slot) { return placeholder_size(slot, true); }
+
 std::optional<std::vector<BridgeRecord>> plan_bridge(std::int64_t from, std::int64_t to, bool to_file_end,
                                                      const std::vector<Slot>& slots) {
   const std::int64_t behind = to_file_end ? format::kBlankSize : 0;

@@ -34,6 +34,9 @@ struct BridgeRecord {
   Slot slot;  // placeholders only
 };
 
+// Of the placeholder with its mark.
+[[nodiscard]] std::int64_t placeholder_size(const Slot& slot);
+
 // Records over [from, to) with a placeholder for each slot, in their order; nothing where there is no room
 // for them. `to_file_end`: the range ends with its file.
 [[nodiscard]] std::optional<std::vector<BridgeRecord>> plan_bridge(std::int64_t from, std::int64_t to,

@@ -190,7 +190,7 @@ bool IndexCheck::Reader::has(const derive::DispatchRequest& request) {
     }
     format::append_index_key_hashes(topic_hash_, request.uniq_key, request.keys, wanted_);
   }
-  if (!is_done_before(request.log_offset)) return false;
+  if (next_below(request.log_offset)) return false;
   std::size_t found = 0;
   for (auto entry = peek(); entry && entry->phy_offset == request.log_offset; entry = peek()) {
     const format::IndexHeader& header = check_.files_[file_].header;
@@ -206,9 +206,9 @@ bool IndexCheck::Reader::has(const derive::DispatchRequest& request) {
   return found == wanted_.size();
 }
 
-bool IndexCheck::Reader::is_done_before(std::int64_t offset) {
+std::optional<std::int64_t> IndexCheck::Reader::next_below(std::int64_t limit) {
   const auto entry = peek();
-  return !entry || entry->phy_offset >= offset;
+  return entry && entry->phy_offset < limit ? std::optional(entry->phy_offset) : std::nullopt;
 }
 
 }  // namespace rmq::recovery

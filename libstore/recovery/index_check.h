@@ -41,11 +41,11 @@ class IndexCheck {
   class Reader {
    public:
     Reader(const io::ReadFileSystem& files, const IndexCheck& check, std::int64_t from);
-    // Are the next entries those of this message? Its keys may stand there more than once: after a kill stock
-    // puts the last message's again.
+    // Are the next entries those of this message, and no others before them? Its keys may stand there more
+    // than once: after a kill stock puts the last message's again.
     [[nodiscard]] bool has(const derive::DispatchRequest& request);
-    // No entry is left that leads below `offset`.
-    [[nodiscard]] bool is_done_before(std::int64_t offset);
+    // Where the next entry leads to, if that is below `limit`.
+    [[nodiscard]] std::optional<std::int64_t> next_below(std::int64_t limit);
 
    private:
     [[nodiscard]] std::optional<format::IndexEntry> peek();

@@ -99,12 +99,7 @@ class Layouter {
   }
 
   void set_aside(const scan::StoreFile& file, std::string why) {
-    Step step;
-    step.kind = Step::Kind::set_aside;
-    step.path = file.path;
-    step.shown = file.shown;
-    step.why = std::move(why);
-    aside_.push_back(std::move(step));
+    aside_.push_back(setting_aside(file, std::move(why)));
   }
 
   void lay_out() {
@@ -156,10 +151,10 @@ class Layouter {
       LogPart aside = part;
       aside.path += kOnItsWay;
       aside.shown += kOnItsWay;
-      make_first_.push_back(
+      copy_.push_back(
           making(aside, one.file->path,
                  fmt::format("{} has {} bytes instead of {}", one.file->shown, one.file->size, file_size_)));
-      set_aside(*one.file, "a copy of the right length takes its place");
+      copied_.push_back(setting_aside(*one.file, "a copy of the right length takes its place"));
       rename_.push_back(renaming(aside, part, "the copy of the right length"));
     } else if (one.file->path != part.path) {
       LogPart now = part;
@@ -168,6 +163,15 @@ class Layouter {
       rename_.push_back(renaming(now, part, fmt::format("its records say that it begins at {}", start)));
     }
     layout_.parts.push_back(std::move(part));
+  }
+
+  static Step setting_aside(const scan::StoreFile& file, std::string why) {
+    Step step;
+    step.kind = Step::Kind::set_aside;
+    step.path = file.path;
+    step.shown = file.shown;
+    step.why = std::move(why);
+    return step;
   }
 
   [[nodiscard]] Step making(const LogPart& part, const std::string& source, std::string why) const {
@@ -194,23 +198,26 @@ class Layouter {
   // Nothing leaves before its replacement is there, and a name is free before it is given.
   void order_steps() {
     std::vector<Step>& steps = layout_.steps;
-    std::ranges::move(make_first_, std::back_inserter(steps));
     std::ranges::move(aside_, std::back_inserter(steps));
-    std::vector<Step> second;
-    for (Step& step : rename_) {
-      const bool occupied = std::ranges::any_of(
-          rename_, [&](const Step& other) { return &other != &step && other.path == step.target; });
-      if (occupied) {  // files that changed their names among themselves
-        Step first = step;
+    std::ranges::move(copy_, std::back_inserter(steps));
+    std::ranges::move(copied_, std::back_inserter(steps));
+    while (!rename_.empty()) {
+      const auto is_free = [&](const Step& step) {
+        return std::ranges::none_of(rename_, [&](const Step& other) { return other.path == step.target; });
+      };
+      const auto next = std::ranges::find_if(rename_, is_free);
+      if (next != rename_.end()) {
+        steps.push_back(*next);
+        rename_.erase(next);
+      } else {  // files that changed their names among themselves: one of them steps back
+        Step& one = rename_.front();
+        Step first = one;
         first.target += kOnItsWay;
-        step.path = first.target;
-        step.shown += kOnItsWay;
-        second.push_back(std::move(step));
-        step = std::move(first);
+        one.path = first.target;
+        one.shown += kOnItsWay;
+        steps.push_back(std::move(first));
       }
-      steps.push_back(step);
     }
-    std::ranges::move(second, std::back_inserter(steps));
     std::ranges::move(make_, std::back_inserter(steps));
   }
 
@@ -220,8 +227,9 @@ class Layouter {
   std::int64_t file_size_;
   std::vector<Candidate> candidates_;
   std::map<std::int64_t, Candidate> chosen_;  // by the start of the part
-  std::vector<Step> make_first_;
-  std::vector<Step> aside_;
+  std::vector<Step> aside_;                   // what is in the way
+  std::vector<Step> copy_;                    // of files of a wrong length
+  std::vector<Step> copied_;                  // those files
   std::vector<Step> rename_;
   std::vector<Step> make_;
   LogLayout layout_;

@@ -44,8 +44,11 @@ class Scanner {
     if (part.read_path.empty()) {
       const std::int64_t size = survey_.commit_log.file_size;
       found_.wounds.push_back({part.start, part.start + size, false, false, false, number, 0});
-      if (is_indexed() && !IndexCheck::Reader(files_, index_, part.start).is_done_before(part.start + size))
-        found_.not_indexed_from = part.start;
+      if (is_indexed()) {
+        keys_.emplace(files_, index_, part.start);
+        no_keys_below(part.start + size);
+        keys_.reset();
+      }
       return std::move(found_);
     }
     auto opened = files_.open(part.read_path);
@@ -56,16 +59,19 @@ class Scanner {
     file_ = std::move(*opened);
     if (is_indexed()) keys_.emplace(files_, index_, part.start);
     walk();
-    // Entries behind the last record lead to nothing.
-    const std::int64_t end = part.start + survey_.commit_log.file_size;
-    if (keys_ && found_.not_indexed_from == kEverything && !keys_->is_done_before(end))
-      found_.not_indexed_from = found_.data_end;
+    if (keys_) no_keys_below(part.start + survey_.commit_log.file_size);
     keys_.reset();
     return std::move(found_);
   }
 
  private:
   [[nodiscard]] bool is_indexed() const { return survey_.config.message_index_enable && index_.sound() > 0; }
+
+  // Entries that lead to where no record is.
+  void no_keys_below(std::int64_t limit) {
+    if (found_.not_indexed_from != kEverything) return;
+    if (const auto stray = keys_->next_below(limit)) found_.not_indexed_from = *stray;
+  }
 
   void walk() {
     const std::int64_t file_size = survey_.commit_log.file_size;
@@ -152,8 +158,11 @@ class Scanner {
     found_.newest_timestamp = std::max(found_.newest_timestamp, message.store_timestamp);
     const auto request = derive::dispatch_request(message, log_offset, rules_);
     if (!request) return;  // stock makes nothing of it either
-    if (keys_ && found_.not_indexed_from == kEverything && !keys_->has(*request))
-      found_.not_indexed_from = log_offset;
+    if (keys_ && found_.not_indexed_from == kEverything) {
+      no_keys_below(log_offset);
+      if (found_.not_indexed_from == kEverything && !keys_->has(*request))
+        found_.not_indexed_from = log_offset;
+    }
     if (!request->enters_consume_queue()) return;
     take_slot(request->topic, request->queue_id, request->base_offset, request->batch_size, *request);
     if (request->multi_queues.empty()) return;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "libstore/format/commit_log_record.h"
 #include "libstore/recovery/queue_units.h"
 
 namespace rmq::recovery {
@@ -40,8 +41,8 @@ using Misfits = std::map<std::int64_t, Misfit>;  // by log offset
 class QueueJudge {
  public:
   QueueJudge(const io::ReadFileSystem& files, const scan::StoreSurvey& survey, QueueRuns runs,
-             const QueueEvidence& evidence, const PlanOptions& options)
-      : files_(files), survey_(survey), evidence_(evidence), options_(options) {
+             const QueueEvidence& evidence, const PlanOptions& options, bool by_units)
+      : files_(files), survey_(survey), evidence_(evidence), options_(options), by_units_(by_units) {
     for (const scan::Queue& queue : survey.queues) {
       topics_there_.insert(queue.topic);
       Case& one = cases_[{queue.topic, queue.queue_id}];
@@ -51,6 +52,15 @@ class QueueJudge {
       cases_[id].live = std::move(of_queue);
     }
     for (auto& [id, one] : cases_) one.id = id;
+    for (const Wound& wound : evidence.wounds) {
+      const bool to_file_end = wound.to % survey.commit_log.file_size == 0;
+      room_.push_back(wound.to - wound.from - (to_file_end ? format::kBlankSize : 0));
+    }
+  }
+
+  // More placeholders than room for them.
+  [[nodiscard]] bool is_crowded() const {
+    return std::ranges::any_of(room_, [](std::int64_t left) { return left < 0; });
   }
 
   QueueVerdicts run() {
@@ -261,8 +271,8 @@ class QueueJudge {
         const bool used = unit && unit->used && !unit->entry.is_pre_blank();
         if (used && mend_field(one, unit->entry, slot)) continue;
         if (mend_neighbour(one, slot, behind, before)) continue;
-        const auto wound = used ? wound_at(unit->entry.commit_log_offset) : std::nullopt;
-        if (wound && *wound >= at && *wound < last) at = *wound;
+        const auto told = used ? wound_at(unit->entry.commit_log_offset) : std::nullopt;
+        at = wound_with_room(one, at, last, told);
         if (at < last) {
           lose(one, at, slot, 1);
         } else {
@@ -278,9 +288,23 @@ class QueueJudge {
     return static_cast<std::size_t>(std::prev(behind) - evidence_.wounds.begin());
   }
 
+  // The wound in [at, last) that a slot's placeholder goes into: the one that its unit tells, or the first
+  // with room.
+  [[nodiscard]] std::size_t wound_with_room(const Case& one, std::size_t at, std::size_t last,
+                                            std::optional<std::size_t> told) const {
+    const std::int64_t size = placeholder_size({one.id.topic, one.id.queue_id, 0, 1, false});
+    const bool can_be = told && *told >= at && *told < last;
+    if (can_be && by_units_) return *told;
+    for (std::size_t i = at; i < last; ++i)
+      if (room_[i] >= size) return i;
+    return can_be ? *told : at;
+  }
+
   void lose(Case& one, std::size_t wound, std::int64_t slot, std::int32_t messages) {
     const bool batch = one.queue != nullptr && one.queue->kind == scan::QueueKind::batch;
-    verdicts_.slots[wound].push_back({one.id.topic, one.id.queue_id, slot, messages, batch});
+    Slot& lost =
+        verdicts_.slots[wound].emplace_back(Slot{one.id.topic, one.id.queue_id, slot, messages, batch});
+    room_[wound] -= placeholder_size(lost);
     redo(one, slot, evidence_.wounds[wound].from);
   }
 
@@ -405,9 +429,11 @@ class QueueJudge {
   const scan::StoreSurvey& survey_;
   const QueueEvidence& evidence_;
   const PlanOptions& options_;
+  bool by_units_;  // placeholders go where units say that the lost messages were
   std::map<QueueId, Case> cases_;
   std::set<std::string, std::less<>> topics_there_;
   Misfits misfits_;
+  std::vector<std::int64_t> room_;  // left in each wound
   QueueVerdicts verdicts_;
 };
 
@@ -415,7 +441,13 @@ class QueueJudge {
 
 QueueVerdicts judge_queues(const io::ReadFileSystem& files, const scan::StoreSurvey& survey, QueueRuns runs,
                            const QueueEvidence& evidence, const PlanOptions& options) {
-  return QueueJudge(files, survey, std::move(runs), evidence, options).run();
+  QueueJudge by_units(files, survey, runs, evidence, options, true);
+  QueueVerdicts verdicts = by_units.run();
+  if (!by_units.is_crowded()) return verdicts;
+  // Units tell where messages were before an earlier recovery, cut off by a power loss, wrote something else.
+  QueueJudge by_room(files, survey, std::move(runs), evidence, options, false);
+  QueueVerdicts others = by_room.run();
+  return by_room.is_crowded() ? verdicts : others;
 }
 
 }  // namespace rmq::recovery

@@ -146,6 +146,7 @@ constexpr std::string_view kVerify =
   --level quick|normal|deep|paranoid     how much to look at (default normal)
   --only CODES   --skip CODES            findings to look for or to leave out: CL-*,CQ-DANGLING
   --preflight [--version-as 4.9|5.3]     what a stock broker would do if it were started now
+  --preflight --version-as libstore      what rmq-store open would do, step by step
   --explain CODE|list|all                what a finding means, its usual cause, what to do
 
 Flags of every command:

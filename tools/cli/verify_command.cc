@@ -13,7 +13,9 @@
 #include "libstore/forensics/finding_table.h"
 #include "libstore/forensics/verify.h"
 #include "libstore/io/read_file_system.h"
+#include "libstore/json/json_writer.h"
 #include "libstore/preflight/preflight.h"
+#include "libstore/recovery/plan_text.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/explain.h"
 #include "tools/cli/help.h"
@@ -162,11 +164,14 @@ std::string live_sentence(const std::string& store, const forensics::LockState& 
   return fmt::format("{} is live: {} holds its lock; {}", store, who, kAdvice);
 }
 
+constexpr std::string_view kVersionOurs = "libstore";
+
 Result<preflight::StockVersion> version_of(const Arguments& arguments) {
   const std::string text = arguments.value("version-as").value_or("5.3");
   if (text == "5.3") return preflight::StockVersion::v5_3;
   if (text == "4.9") return preflight::StockVersion::v4_9;
-  return wrong_use("--version-as '" + text + "' makes no sense; give 4.9 or 5.3");
+  return wrong_use("--version-as '" + text +
+                   "' makes no sense; give 4.9 or 5.3, or libstore for rmq-store open");
 }
 
 int forecast(const Arguments& arguments, const CommonOptions& common, const scan::StoreSurvey& survey) {
@@ -196,6 +201,40 @@ int forecast(const Arguments& arguments, const CommonOptions& common, const scan
     code |= kExitFault;
   }
   return code;
+}
+
+// What rmq-store open would do, with the plan that it would carry out.
+int forecast_ours(const CommonOptions& common, const scan::StoreSurvey& survey) {
+  recovery::PlanOptions options;
+  options.jobs = static_cast<std::size_t>(common.jobs);
+  options.cancelled = [] { return stop_requested(); };
+  const auto plan = recovery::make_plan(io::posix_read_file_system(), survey, options);
+  if (!plan) return fail(plan.error());
+  StandardOutput out;
+  const int code = plan->possible() ? kExitClean : kExitProblems;
+  if (common.format == forensics::OutputFormat::json) {
+    json::JsonLine line;
+    line.begin_object();
+    line.field("kind", "preflight");
+    line.field("schema", 1);
+    line.field("version", kVersionOurs);
+    line.field("starts", plan->possible());
+    recovery::write_plan(line, *plan);
+    line.end_object();
+    line.end_line();
+    out.write(line.text());
+  } else {
+    for (const std::string& why : plan->refusals) out.write("refused: " + why + "\n");
+    for (const std::string& step : recovery::steps_as_text(*plan)) out.write(step + "\n");
+    out.write(
+        fmt::format("libstore {}: {} steps, {} records mended, {} lost messages get placeholders, the log "
+                    "ends at {}\n",
+                    plan->possible() ? "opens it" : "refuses it", plan->steps.size(), plan->mended.size(),
+                    plan->placeholders.size(), plan->log_end));
+  }
+  if (out.fault().empty()) return code;
+  complain(kProgram, out.fault());
+  return code | kExitFault;
 }
 
 // `list`, `all`, or codes and globs as --only takes them.
@@ -257,6 +296,7 @@ int run_verify_command(const std::vector<std::string>& tokens) {
         wrong_use(arguments->positionals().front() + " is one file; --preflight needs a whole store"));
   }
   install_signal_handlers();
+  if (arguments->value("version-as") == kVersionOurs) return forecast_ours(*common, *survey);
   return arguments->has("preflight") ? forecast(*arguments, *common, *survey)
                                      : verify(*arguments, *common, *survey);
 }
