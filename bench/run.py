@@ -43,7 +43,7 @@ def warm(store):
             subprocess.run(["dd", "if=" + os.path.join(directory, name), "of=/dev/null", "bs=1M"], stderr=subprocess.DEVNULL)
 
 
-def build_java(work):
+def build_java(work, program="StoreOpen.java"):
     if not shutil.which("mvn") or not shutil.which("javac"):
         print("no Maven or JDK: stock is left out", file=sys.stderr)
         return None
@@ -51,7 +51,7 @@ def build_java(work):
     shutil.copytree(os.path.join(ROOT, "testdata", "generator"), project, dirs_exist_ok=True)
     subprocess.run(["mvn", "-q", "package"], cwd=project, check=True)
     classpath = os.path.join(project, "target-5", "lib", "*")
-    subprocess.run(["javac", "-cp", classpath, "-d", work, os.path.join(HERE, "peer", "StoreOpen.java")], check=True)
+    subprocess.run(["javac", "-cp", classpath, "-d", work, os.path.join(HERE, "peer", program)], check=True)
     return work + ":" + classpath
 
 

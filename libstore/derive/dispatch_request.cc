@@ -50,7 +50,12 @@ std::string_view take_part(std::string_view& list) {
 
 Decoded<DispatchRequest> dispatch_request(const format::MessageView& message, std::int64_t log_offset,
                                           const DispatchRules& rules) {
-  const format::StoreProperties properties = format::store_properties(message.properties);
+  return dispatch_request(message, format::store_properties(message.properties), log_offset, rules);
+}
+
+Decoded<DispatchRequest> dispatch_request(const format::MessageView& message,
+                                          const format::StoreProperties& properties, std::int64_t log_offset,
+                                          const DispatchRules& rules) {
   const Decoded<std::int64_t> tags_code = format::tags_code(message, properties, rules.delay_levels);
   if (!tags_code) return tags_code.error();
 

@@ -47,6 +47,10 @@ struct DispatchRequest {
 // INNER_BASE): for stock such a record ends the log.
 [[nodiscard]] Decoded<DispatchRequest> dispatch_request(const format::MessageView& message,
                                                         std::int64_t log_offset, const DispatchRules& rules);
+// The same with its properties read already.
+[[nodiscard]] Decoded<DispatchRequest> dispatch_request(const format::MessageView& message,
+                                                        const format::StoreProperties& properties,
+                                                        std::int64_t log_offset, const DispatchRules& rules);
 
 // One of the further queues of a message; see for_each_multi_queue.
 struct MultiQueue {

@@ -1,6 +1,7 @@
 #include "libstore/engine/commit_log.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <iterator>
 
@@ -12,10 +13,12 @@ namespace rmq::engine {
 namespace {
 
 constexpr std::int64_t kPage = 4096;
-constexpr std::int64_t kLargestWrite = 1 << 20;    // of one durable write
+constexpr std::int64_t kLargestWrite = 4 << 20;    // of one durable write
 constexpr std::int64_t kPopulateAhead = 64 << 20;  // pages taken in before the appenders come
 constexpr std::int64_t kPopulateStep = 8 << 20;
-constexpr std::int64_t kReleaseStep = 8 << 20;  // memory is given back in such pieces
+constexpr std::int64_t kZeroStep = 1 << 20;
+constexpr std::int64_t kZeroStepBesideFlush = 256 << 10;  // flushes wait for it
+constexpr std::int64_t kReleaseStep = 8 << 20;            // memory is given back in such pieces
 
 std::int64_t page_floor(std::int64_t at) { return at / kPage * kPage; }
 
@@ -30,7 +33,8 @@ struct CommitLog::Tail {
   std::unique_ptr<io::WriteMap> map;
   std::optional<AnonymousMemory> memory;
   std::span<std::byte> bytes;
-  std::int64_t populated = 0;  // by prepare()
+  std::int64_t populated = 0;  // by prepare(); async flush
+  std::int64_t zeroed = 0;     // by prepare(); sync flush
   std::int64_t released = 0;   // by forget_before()
 
   [[nodiscard]] std::int64_t end() const { return start + static_cast<std::int64_t>(bytes.size()); }
@@ -337,17 +341,16 @@ Status CommitLog::write_pages(std::int64_t from, std::int64_t to) {
     if (tail->file->removed()) return os_error(ENOENT, tail->path + " was removed while it was written to");
     const std::int64_t end = std::min(to, tail->end()) - tail->start;
     std::int64_t at = page_floor(std::max<std::int64_t>(from - tail->start, 0));
-    while (at < page_floor(end)) {
-      const std::int64_t piece = std::min(kLargestWrite, page_floor(end) - at);
-      RMQ_CHECK(tail->file->write_durable(at, tail->at(tail->start + at, piece)));
-      at += piece;
-    }
-    if (at < end) {
-      last_page_.assign(static_cast<std::size_t>(std::min(kPage, std::ssize(tail->bytes) - at)),
-                        std::byte{0});
-      std::ranges::copy(tail->at(tail->start + at, end - at), last_page_.begin());
-      RMQ_CHECK(tail->file->write_durable(at, last_page_));
-    }
+    for (; at + kLargestWrite < end; at += kLargestWrite)
+      RMQ_CHECK(tail->file->write_durable(at, tail->at(tail->start + at, kLargestWrite)));
+    const std::int64_t whole = page_floor(end) - at;
+    std::array<std::byte, kPage> last_page{};
+    std::ranges::copy(tail->at(tail->start + at + whole, end - at - whole), last_page.begin());
+    const std::int64_t last =
+        end == page_floor(end) ? 0 : std::min(kPage, std::ssize(tail->bytes) - at - whole);
+    const std::array<std::span<const std::byte>, 2> pieces{
+        tail->at(tail->start + at, whole), std::span(last_page).first(static_cast<std::size_t>(last))};
+    RMQ_CHECK(tail->file->write_durable(at, pieces));
   }
   return {};
 }
@@ -366,9 +369,13 @@ void CommitLog::forget_before(std::int64_t offset) {
 bool CommitLog::prepare() {
   const auto at_hand = tail();
   if (!at_hand || failed_.load(std::memory_order_acquire)) return false;
-  if (populate(*at_hand, reserved() - at_hand->start)) return true;
+  const std::int64_t used = reserved() - at_hand->start;
+  if (at_hand->memory ? zero_tail(*at_hand, used) : populate(*at_hand, used)) return true;
   const std::lock_guard making(making_mutex_);
-  if (next_) return next_->start == at_hand->end() && populate(*next_, 0);
+  // The next file's zeros are on disk before it is needed, but not all at once beside the appenders' writes.
+  if (next_)
+    return next_->start == at_hand->end() &&
+           (next_->memory ? zero(*next_, 2 * used, kZeroStep) : populate(*next_, 0));
   if (tail() != at_hand) return true;
   auto made = make_file(at_hand->end());
   if (!made) return false;  // whoever needs it will try again, and tell
@@ -379,10 +386,31 @@ bool CommitLog::prepare() {
 bool CommitLog::populate(Tail& tail, std::int64_t used) {
   const std::int64_t size = std::ssize(tail.bytes);
   tail.populated = std::max(tail.populated, page_floor(used));
-  if (!tail.map || tail.populated >= std::min(used + kPopulateAhead, size)) return false;
+  if (tail.populated >= std::min(used + kPopulateAhead, size)) return false;
   const std::int64_t piece = std::min(kPopulateStep, size - tail.populated);
   tail.map->populate(tail.populated, piece);
   tail.populated += piece;
+  return true;
+}
+
+// The file that is being appended to: only behind the last durable page, where no flush has come to.
+bool CommitLog::zero_tail(Tail& tail, std::int64_t used) {
+  const std::lock_guard lock(flush_mutex_);
+  if (failed_.load(std::memory_order_acquire)) return false;
+  tail.zeroed = std::max(tail.zeroed, page_floor(durable() - tail.start + kPage - 1));
+  return zero(tail, used + kPopulateAhead, kZeroStepBesideFlush);
+}
+
+// A durable write to what was never written costs the file system more than the write itself.
+bool CommitLog::zero(Tail& tail, std::int64_t up_to, std::int64_t step) {
+  const std::int64_t size = page_floor(std::ssize(tail.bytes));
+  if (tail.zeroed >= std::min(up_to, size)) return false;
+  const std::int64_t piece = std::min(step, size - tail.zeroed);
+  if (!tail.file->write_zeros(tail.zeroed, piece)) {
+    tail.zeroed = size;  // slower without, but no worse
+    return false;
+  }
+  tail.zeroed += piece;
   return true;
 }
 

@@ -139,6 +139,8 @@ class CommitLog {
   [[nodiscard]] Status write_pages(std::int64_t from, std::int64_t to);
   [[nodiscard]] Status sync_files(std::int64_t to);
   [[nodiscard]] static bool populate(Tail& tail, std::int64_t used);
+  [[nodiscard]] bool zero_tail(Tail& tail, std::int64_t used);
+  [[nodiscard]] static bool zero(Tail& tail, std::int64_t up_to, std::int64_t step);
   void fail(const Error& error);
   [[nodiscard]] std::shared_ptr<Tail> tail() const;
 
@@ -163,7 +165,6 @@ class CommitLog {
   std::uint64_t first_ticket_ = 0;
 
   std::mutex flush_mutex_;
-  std::vector<std::byte> last_page_;  // of a sync-mode flush: the page that appenders still write to
 
   mutable std::mutex failure_mutex_;
   std::optional<Error> failure_;

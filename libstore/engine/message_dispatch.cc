@@ -100,7 +100,7 @@ Result<MessageStore::Block> MessageStore::read_block(std::int64_t from, std::int
     if (size > bytes.size()) break;
     if (format::MessageView::decode(bytes, message))
       return wrong_use(fmt::format("the log has no record at {}", at));
-    const auto request = derive::dispatch_request(message, at, rules_);
+    const auto request = derive::dispatch_request(message, properties_.read(message.properties), at, rules_);
     // Stock stops at such a record for good; ours leaves it in the log and in no queue.
     if (request) requests_.push_back(*request);
     block.newest = std::max(block.newest, message.store_timestamp);

@@ -56,12 +56,23 @@ PutResult MessageStore::put(const format::MessageView& message) {
 
 void MessageStore::put(std::span<const format::MessageView> messages, std::span<PutResult> results) {
   const auto began = std::chrono::steady_clock::now();
-  append(messages, results);
+  const std::int64_t end = place(messages, results);
+  if (end >= 0) {
+    if (options_.flush == FlushDiskType::sync_flush && !log_->flush_to(end)) {
+      for (PutResult& result : results) {
+        if (result.ok()) result.status = PutStatus::flush_disk_timeout;
+      }
+    }
+    dispatch_in_line();
+  }
+  count_put(began, results);
+}
+
+void MessageStore::count_put(std::chrono::steady_clock::time_point began,
+                             std::span<const PutResult> results) {
   counters_.count_put(began, std::chrono::steady_clock::now());
-  if (const auto failed =
-          std::ranges::count_if(results, [](const PutResult& result) { return !result.ok(); });
-      failed > 0)
-    counters_.count_failed(failed);
+  const auto failed = std::ranges::count_if(results, [](const PutResult& result) { return !result.ok(); });
+  if (failed > 0) counters_.count_failed(failed);
 }
 
 StoreStatistics MessageStore::statistics() {
@@ -87,7 +98,26 @@ StoreStatistics MessageStore::statistics() {
   return all;
 }
 
-void MessageStore::append(std::span<const format::MessageView> messages, std::span<PutResult> results) {
+void MessageStore::put_async(std::span<const format::MessageView> messages, PutDone done) {
+  const auto began = std::chrono::steady_clock::now();
+  PutDone counted = [this, began, done = std::move(done)](std::span<const PutResult> results) {
+    count_put(began, results);
+    done(results);
+  };
+  std::vector<PutResult> results(messages.size());
+  const std::int64_t end = place(messages, results);
+  if (end >= 0 && options_.flush == FlushDiskType::sync_flush) {
+    waiting_.add(end, std::move(results), std::move(counted));
+  } else {
+    counted(results);
+  }
+  dispatch_in_line();
+}
+
+// Gives the messages their places and writes them there: in the log's memory, and visible to others, when
+// this returns. Returns where they end, -1 when none was taken; `results` says why.
+std::int64_t MessageStore::place(std::span<const format::MessageView> messages,
+                                 std::span<PutResult> results) {
   PutScratch& work = scratch();
   work.prepared.resize(messages.size());
   for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -104,7 +134,7 @@ void MessageStore::append(std::span<const format::MessageView> messages, std::sp
     for (PutResult& result : results) {
       if (result.ok()) result.status = PutStatus::message_illegal;
     }
-    return;
+    return -1;
   }
   std::size_t placed = 0;
   {
@@ -161,22 +191,23 @@ void MessageStore::append(std::span<const format::MessageView> messages, std::sp
     log_->complete(work.extents[e]);
     work.extents[e].owner.reset();
   }
-  if (placed == 0) return;
+  if (placed == 0) return -1;
   const std::int64_t end = results[placed - 1].log_offset + results[placed - 1].size;
   log_->wait_written(end);
-  if (options_.flush == FlushDiskType::sync_flush && !log_->flush_to(end)) {
-    for (std::size_t k = 0; k < placed; ++k) results[k].status = PutStatus::flush_disk_timeout;
-  }
-  // In line with the append. Whoever finds the dispatcher at work leaves it to that one, who looks again at
-  // the end; a reader that cannot wait catches up itself.
+  constexpr int kWakeStep = 23;  // every 8 MiB
+  if ((results.front().log_offset >> kWakeStep) != (end >> kWakeStep)) work_wanted_.notify_all();
+  return end;
+}
+
+// Whoever finds the dispatcher at work leaves it to that one, who looks again at the end; a reader that
+// cannot wait catches up itself.
+void MessageStore::dispatch_in_line() {
   Arrivals arrivals;
   while (dispatched_.load(std::memory_order_acquire) < visible()) {
     const std::unique_lock lock(dispatch_mutex_, std::try_to_lock);
     if (!lock.owns_lock() || !dispatch_locked(visible(), arrivals)) break;
   }
   arrivals.tell(options_.arriving);
-  constexpr int kWakeStep = 23;  // every 8 MiB
-  if ((results.front().log_offset >> kWakeStep) != (end >> kWakeStep)) work_wanted_.notify_all();
 }
 
 }  // namespace rmq::engine

@@ -27,6 +27,52 @@ bool is_within(std::span<const std::byte> record, const QueryOptions& options) {
          message->store_timestamp <= options.until_ms;
 }
 
+// A message that a queue's unit leads to.
+struct Wanted {
+  std::int64_t queue_offset = 0;
+  std::int64_t log_offset = 0;
+  std::int32_t size = 0;
+};
+
+// How many of `wanted` are read in one go: those whose neighbours' messages between them are not much more
+// than their own, for a read that is too long costs less than many.
+std::size_t run_of(std::span<const Wanted> wanted) {
+  constexpr std::int64_t kWorthIt = 32 << 10;
+  std::size_t count = 1;
+  std::int64_t own = wanted[0].size;
+  for (; count < wanted.size(); ++count) {
+    const Wanted& next = wanted[count];
+    if (next.log_offset <= wanted[count - 1].log_offset) break;
+    own += next.size;
+    if (next.log_offset + next.size - wanted[0].log_offset > own + std::max(kWorthIt, 3 * own)) break;
+  }
+  return count;
+}
+
+// What the log does not have any more is left out.
+Status read_messages(const CommitLog& log, std::span<const Wanted> wanted, GetResult& result) {
+  std::vector<std::byte> run;
+  while (!wanted.empty()) {
+    const std::size_t count = run_of(wanted);
+    const std::int64_t from = wanted[0].log_offset;
+    run.resize(static_cast<std::size_t>(wanted[count - 1].log_offset + wanted[count - 1].size - from));
+    RMQ_TRY(got, log.read(from, run));
+    std::size_t taken = 0;
+    for (; taken < count; ++taken) {
+      const Wanted& one = wanted[taken];
+      const auto at = static_cast<std::size_t>(one.log_offset - from);
+      const auto size = static_cast<std::size_t>(one.size);
+      if (at + size > got) break;
+      result.messages.push_back({one.queue_offset, result.bytes.size(), size});
+      result.bytes.insert(result.bytes.end(), run.begin() + static_cast<std::ptrdiff_t>(at),
+                          run.begin() + static_cast<std::ptrdiff_t>(at + size));
+    }
+    // A run ends with its file; its first message is whole, or it is not there.
+    wanted = wanted.subspan(std::max<std::size_t>(taken, 1));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<std::int64_t> MessageStore::min_offset(std::string_view topic, std::int32_t queue_id) const {
@@ -140,44 +186,38 @@ Result<GetResult> MessageStore::find(std::string_view topic, std::int32_t queue_
   std::vector<std::byte> units(kMaxFilterMessageSize / unit_size * unit_size);
   RMQ_TRY(count, queues_->read(topic, queue_id, unit, units));
   if (count == 0) result.status = GetStatus::offset_found_null;
+  std::vector<Wanted> wanted;
   std::int32_t taken = 0;
+  std::int64_t bytes = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::byte* at = units.data() + i * unit_size;
-    std::int64_t log_offset = 0;
-    std::int32_t size = 0;
+    Wanted one;
     std::int64_t tags = 0;
-    std::int64_t offset = unit + static_cast<std::int64_t>(i);
     std::int32_t messages = 1;
     if (range->batch) {
       const auto entry = *format::BatchConsumeQueueEntry::parse({at, unit_size});
-      log_offset = entry.commit_log_offset;
-      size = entry.size;
+      one = {entry.base_offset, entry.commit_log_offset, entry.size};
       tags = entry.tags_code;
-      offset = entry.base_offset;
       messages = entry.batch_size;
     } else {
       const auto entry = format::ConsumeQueueEntry::load(at);
-      log_offset = entry.commit_log_offset;
-      size = entry.size;
+      one = {unit + static_cast<std::int64_t>(i), entry.commit_log_offset, entry.size};
       tags = entry.tags_code;
     }
-    if (taken > 0 &&
-        (taken + messages > options.max_messages || std::ssize(result.bytes) + size > options.max_bytes)) {
-      break;
-    }
-    result.next_begin_offset = offset + messages;
+    if (taken > 0 && (taken + messages > options.max_messages || bytes + one.size > options.max_bytes)) break;
+    result.next_begin_offset = one.queue_offset + messages;
     if (options.wants && !options.wants(tags)) continue;
-    const std::size_t position = result.bytes.size();
-    result.bytes.resize(position + static_cast<std::size_t>(size));
-    RMQ_TRY(got, log_->read(log_offset, std::span(result.bytes).subspan(position)));
-    if (got < static_cast<std::size_t>(size)) {
-      result.bytes.resize(position);
-      if (taken == 0) result.status = GetStatus::message_was_removing;
-      continue;
-    }
-    result.messages.push_back({offset, position, static_cast<std::size_t>(size)});
-    result.status = GetStatus::found;
+    if (one.size < format::kMinRecordSize || one.size > format::kMaxRecordSize)
+      continue;  // no unit of a message
+    wanted.push_back(one);
     taken += messages;
+    bytes += one.size;
+  }
+  RMQ_CHECK(read_messages(*log_, wanted, result));
+  if (!result.messages.empty()) {
+    result.status = GetStatus::found;
+  } else if (!wanted.empty()) {
+    result.status = GetStatus::message_was_removing;
   }
   return result;
 }

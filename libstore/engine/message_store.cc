@@ -32,7 +32,9 @@ bool comes_before_the_store(const io::DirectoryEntry& entry) {
 
 Status MessageStore::flush_log() {
   const std::int64_t newest = dispatched_timestamp_.load(std::memory_order_acquire);
-  RMQ_CHECK(log_->flush());
+  const Status flushed = log_->flush();
+  waiting_.answer(log_->durable(), !flushed);
+  RMQ_CHECK(flushed);
   const std::lock_guard lock(checkpoint_mutex_);
   checkpoint_.physic_msg_timestamp = std::max(checkpoint_.physic_msg_timestamp, newest);
   return {};
@@ -90,6 +92,14 @@ void MessageStore::run_preparer() {
   } while (wait_for_work(kIdle));
 }
 
+// Makes durable what put_async() placed, one group after the other: what comes while one is written is the next.
+void MessageStore::run_committer() {
+  while (waiting_.wait()) {
+    (void)flush_log();
+    if (waiting_.empty()) (void)catch_up();
+  }
+}
+
 // Errors are kept by the log and the queues, and told to whoever puts or closes.
 void MessageStore::run_flusher() {
   std::int64_t next_log = options_.clock->now_ms() + options_.flush_interval_ms;
@@ -135,6 +145,8 @@ void MessageStore::stop_threads() {
     stopping_ = true;
   }
   work_wanted_.notify_all();
+  waiting_.close();
+  if (committer_.joinable()) committer_.join();
   if (preparer_.joinable()) preparer_.join();
   if (flusher_.joinable()) flusher_.join();
   if (keeper_.joinable()) keeper_.join();
@@ -192,6 +204,7 @@ Status MessageStore::start() {
   report_.survey = std::move(found);
   report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   if (options_.background) {
+    if (options_.flush == FlushDiskType::sync_flush) committer_ = std::thread([this] { run_committer(); });
     preparer_ = std::thread([this] { run_preparer(); });
     flusher_ = std::thread([this] { run_flusher(); });
     keeper_ = std::thread([this] { run_keeper(); });

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -36,8 +37,10 @@
 #include "libstore/engine/retention.h"
 #include "libstore/engine/status.h"
 #include "libstore/engine/store_statistics.h"
+#include "libstore/engine/waiting_puts.h"
 #include "libstore/format/commit_log_record.h"
 #include "libstore/format/index_file.h"
+#include "libstore/format/message_properties.h"
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/format/tags_code.h"
 #include "libstore/io/file_system.h"
@@ -124,6 +127,10 @@ class MessageStore {
   // In order and without others between them, as long as they fit into one commit log file. `results` is as
   // long.
   void put(std::span<const format::MessageView> messages, std::span<PutResult> results);
+  // The same without waiting for the disk. `done` is called when flushDiskType's promise holds: with async flush
+  // before this returns, with sync flush by the store's flusher, which it must not keep waiting. Puts that one
+  // thread made are answered in order.
+  void put_async(std::span<const format::MessageView> messages, PutDone done);
 
   // Fails only where reading does.
   [[nodiscard]] Result<GetResult> get(std::string_view topic, std::int32_t queue_id,
@@ -235,6 +242,9 @@ class MessageStore {
   [[nodiscard]] Status open_queues(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_index(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_checkpoint();
+  [[nodiscard]] std::int64_t place(std::span<const format::MessageView> messages, std::span<PutResult> results);
+  void dispatch_in_line();
+  void count_put(std::chrono::steady_clock::time_point began, std::span<const PutResult> results);
   // What was put by now is dispatched when this returns; the caller holds no lock.
   [[nodiscard]] Status catch_up();
   [[nodiscard]] Status dispatch_locked(std::int64_t to, Arrivals& arrivals);
@@ -252,7 +262,6 @@ class MessageStore {
   [[nodiscard]] Status flush_log();
   [[nodiscard]] Status flush_derived();
   [[nodiscard]] Status save_checkpoint();
-  void append(std::span<const format::MessageView> messages, std::span<PutResult> results);
   [[nodiscard]] static PutScratch& scratch();
   [[nodiscard]] PutStatus prepare(const format::MessageView& message, Prepared& prepared) const;
   [[nodiscard]] PutStatus prepare_offsets(const format::MessageView& message, Prepared& prepared) const;
@@ -271,6 +280,7 @@ class MessageStore {
   [[nodiscard]] Status load_deleted_topics();
   void stop_threads();
   void run_preparer();
+  void run_committer();
   void run_flusher();
   void run_keeper();
   [[nodiscard]] bool wait_for_work(std::int64_t milliseconds);
@@ -309,6 +319,7 @@ class MessageStore {
   std::atomic<std::int64_t> dispatched_timestamp_{0};
   std::vector<std::byte> read_buffer_;
   std::vector<derive::DispatchRequest> requests_;
+  format::StorePropertiesReader properties_;
   derive::IndexBatch keys_;
   derive::DeletedTopics deleted_;
   std::int64_t undispatched_ = 0;
@@ -327,6 +338,8 @@ class MessageStore {
   std::mutex work_mutex_;
   std::condition_variable work_wanted_;
   bool stopping_ = false;
+  WaitingPuts waiting_;
+  std::thread committer_;  // sync flush only
   std::thread preparer_;
   std::thread flusher_;
   std::thread keeper_;

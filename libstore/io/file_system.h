@@ -35,7 +35,15 @@ class WriteFile : public ReadFile {
   // All of `bytes` or an error; where a disk is full or a signal came, some of it may have been written.
   [[nodiscard]] virtual Status write_at(std::int64_t position, std::span<const std::byte> bytes) = 0;
   // The same, and back only when it is on disk (pwritev2 with RWF_DSYNC). Whole pages at page boundaries need no read.
-  [[nodiscard]] virtual Status write_durable(std::int64_t position, std::span<const std::byte> bytes) = 0;
+  [[nodiscard]] Status write_durable(std::int64_t position, std::span<const std::byte> bytes) {
+    return write_durable(position, std::span(&bytes, 1));
+  }
+  // Pieces that follow each other, at most kMostPieces, in one go.
+  static constexpr std::size_t kMostPieces = 8;
+  [[nodiscard]] virtual Status write_durable(std::int64_t position, std::span<const std::span<const std::byte>> pieces) = 0;
+  // Zeros, of whole pages, past the page cache where that can be: what is allocated but was never written costs the file
+  // system a journal entry at its first durable write, more than the write itself.
+  [[nodiscard]] virtual Status write_zeros(std::int64_t position, std::int64_t length) = 0;
   // What was written through this and other descriptors of the file is on disk (fdatasync). After a failure nobody knows
   // what is there: the kernel drops the pages and forgets. Never call it again and believe the answer.
   [[nodiscard]] virtual Status sync() = 0;

@@ -284,17 +284,52 @@ class PosixFile final : public WriteFile {
     return posix::write_bytes(descriptor_.number(), path_, position, bytes);
   }
 
-  Status write_durable(std::int64_t position, std::span<const std::byte> bytes) override {
-    RMQ_CHECK(posix::check_position(position, std::ssize(bytes), path_));
-    Status written =
-        posix::write_all(path_, position, bytes, [&](const void* data, std::size_t size, off_t at) {
-          iovec piece{const_cast<void*>(data), size};
-          return ::pwritev2(descriptor_.number(), &piece, 1, at, RWF_DSYNC);
-        });
-    if (written) return written;
-    if (written.error().os_errno != EOPNOTSUPP && written.error().os_errno != ENOSYS) return written;
-    RMQ_CHECK(posix::write_bytes(descriptor_.number(), path_, position, bytes));
-    return posix::sync_data(descriptor_.number(), path_);
+  using WriteFile::write_durable;
+  Status write_durable(std::int64_t position, std::span<const std::span<const std::byte>> pieces) override {
+    if (pieces.size() > kMostPieces) return wrong_use("more pieces than one write takes");
+    std::array<iovec, kMostPieces> left;
+    std::int64_t length = 0;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      left[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
+      length += std::ssize(pieces[i]);
+    }
+    RMQ_CHECK(posix::check_position(position, length, path_));
+    std::size_t first = 0;
+    for (std::int64_t at = position; at < position + length;) {
+      const ssize_t done = posix::uninterrupted([&] {
+        return ::pwritev2(descriptor_.number(), &left[first], static_cast<int>(pieces.size() - first),
+                          static_cast<off_t>(at), RWF_DSYNC);
+      });
+      if (done < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) return write_and_sync(position, pieces);
+      if (done <= 0)
+        return os_error(done < 0 ? errno : EIO, "writing " + path_ + " at " + std::to_string(at));
+      at += done;
+      for (auto taken = static_cast<std::size_t>(done); taken > 0;) {
+        const std::size_t part = std::min(taken, left[first].iov_len);
+        left[first].iov_base = static_cast<std::byte*>(left[first].iov_base) + part;
+        left[first].iov_len -= part;
+        taken -= part;
+        if (left[first].iov_len == 0) ++first;
+      }
+    }
+    return {};
+  }
+
+  Status write_zeros(std::int64_t position, std::int64_t length) override {
+    RMQ_CHECK(posix::check_position(position, length, path_));
+    alignas(4096) static std::array<std::byte, 1 << 20> zeros;
+    const std::string again = "/proc/self/fd/" + std::to_string(descriptor_.number());
+    const posix::Descriptor direct(
+        posix::uninterrupted([&] { return ::open(again.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC); }));
+    for (const std::int64_t end = position + length; position < end;) {
+      const auto piece =
+          std::span(zeros).first(static_cast<std::size_t>(std::min(end - position, std::ssize(zeros))));
+      // Not every file system takes direct writes.
+      if (!direct.open() || !posix::write_bytes(direct.number(), path_, position, piece))
+        RMQ_CHECK(posix::write_bytes(descriptor_.number(), path_, position, piece));
+      position += std::ssize(piece);
+    }
+    return {};
   }
 
   Status sync() override { return posix::sync_data(descriptor_.number(), path_); }
@@ -323,6 +358,16 @@ class PosixFile final : public WriteFile {
   }
 
  private:
+  // Where the kernel or the file system does not know RWF_DSYNC.
+  [[nodiscard]] Status write_and_sync(std::int64_t position,
+                                      std::span<const std::span<const std::byte>> pieces) {
+    for (const std::span<const std::byte> piece : pieces) {
+      RMQ_CHECK(posix::write_bytes(descriptor_.number(), path_, position, piece));
+      position += std::ssize(piece);
+    }
+    return posix::sync_data(descriptor_.number(), path_);
+  }
+
   Descriptor descriptor_;
   std::int64_t size_;
   std::string path_;

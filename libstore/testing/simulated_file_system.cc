@@ -123,8 +123,15 @@ class SimulatedFile final : public io::WriteFile {
     return turn.interrupted() ? disk().interrupted(turn, "writing " + handle_.path) : Status{};
   }
 
-  Status write_durable(std::int64_t position, std::span<const std::byte> bytes) override {
+  Status write_zeros(std::int64_t position, std::int64_t length) override {
+    return write_at(position, std::vector<std::byte>(static_cast<std::size_t>(length)));
+  }
+
+  using io::WriteFile::write_durable;
+  Status write_durable(std::int64_t position, std::span<const std::span<const std::byte>> pieces) override {
     RMQ_TAKE_TURN(disk(), handle_.ended());
+    std::vector<std::byte> bytes;
+    for (const std::span<const std::byte> piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
     const auto written = write(turn, position, bytes);
     if (!written) return disk().refused(turn, written.error());
     const std::int64_t first = position / kPage;

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -201,6 +202,25 @@ TEST_P(FileSystemTest, WritingBehindTheEndMakesTheFileLonger) {
   EXPECT_EQ(files_.stat(path("a"))->size, 5'001);
   EXPECT_WRONG_USE(write(*file, -1, "x"));
   EXPECT_WRONG_USE(file->write_durable(INT64_MAX, bytes_of("x")));
+}
+
+TEST_P(FileSystemTest, PiecesAreWrittenInOneGo) {
+  const auto file = create("a", 10'000);
+  const auto one = bytes_of("one");
+  const auto two = bytes_of("two");
+  const std::array<std::span<const std::byte>, 3> pieces{one, std::span<const std::byte>(), two};
+  ASSERT_TRUE(file->write_durable(4'094, pieces));
+  EXPECT_EQ(text(*file, 4'092, 10), std::string(2, '\0') + "onetwo" + std::string(2, '\0'));
+}
+
+TEST_P(FileSystemTest, ZerosAreWrittenPastThePageCache) {
+  const auto file = create("a", 5 << 20);
+  ASSERT_TRUE(write(*file, 4'000, std::string(8'192, 'x')));
+  ASSERT_TRUE(file->write_zeros(4'096, 3 << 20));
+  ASSERT_TRUE(write(*file, 8'192, "later"));
+  EXPECT_EQ(text(*file, 4'000, 100), std::string(96, 'x') + std::string(4, '\0'));
+  EXPECT_EQ(text(*file, 8'190, 10), std::string(2, '\0') + "later" + std::string(3, '\0'));
+  EXPECT_EQ(text(*file, 12'280, 4), std::string(4, '\0'));
 }
 
 TEST_P(FileSystemTest, OnlyFilesThatAreThereAreOpened) {
