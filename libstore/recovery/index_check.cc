@@ -44,7 +44,6 @@ class Stream {
 // Puts the entries again, one by one, and compares links, slots and header with what the file has.
 bool is_sound(const io::ReadFile& file, const scan::IndexGeometry& geometry, const IndexHeader& header) {
   if (header.index_count > geometry.entries) return false;
-  if (header.index_count <= 1) return header.index_count >= 0 && header.hash_slot_count == 0;
   std::vector<std::int32_t> heads(static_cast<std::size_t>(geometry.slots), 0);
   Stream entries(file, format::index_entry_position(geometry.slots, 1));
   std::int32_t used_slots = 0;
@@ -65,15 +64,12 @@ bool is_sound(const io::ReadFile& file, const scan::IndexGeometry& geometry, con
     last_offset = entry.phy_offset;
     if (number == 1 && entry.phy_offset != header.begin_phy_offset) return false;
   }
-  if (header.end_phy_offset != last_offset || header.hash_slot_count != used_slots) return false;
-  if (header.begin_timestamp <= 0 || header.end_timestamp < header.begin_timestamp) return false;
-  // The first entry of a file counts its time from where the file before ended.
-  if (header.index_count > 2 &&
-      entry.time_diff_seconds != format::index_time_diff(header.begin_timestamp, header.end_timestamp))
-    return false;
+  if (header.hash_slot_count != used_slots) return false;
+  if (header.index_count > 1 && header.end_phy_offset != last_offset) return false;
   // A process killed between slot and header leaves an entry that does not count yet.
   std::size_t uncounted = heads.size();
-  if (header.index_count < geometry.entries) {
+  const std::int32_t next = std::max(header.index_count, 1);  // IndexHeader.load
+  if (next < geometry.entries) {
     const std::byte* const bytes = entries.next(format::kIndexEntrySize);
     if (bytes == nullptr) return false;
     entry = IndexEntry::load(bytes);
@@ -84,7 +80,7 @@ bool is_sound(const io::ReadFile& file, const scan::IndexGeometry& geometry, con
     const std::byte* const bytes = slots.next(format::kIndexSlotSize);
     if (bytes == nullptr) return false;
     const auto head = load_be<std::int32_t>(bytes);
-    if (head != heads[slot] && !(slot == uncounted && head == header.index_count)) return false;
+    if (head != heads[slot] && !(slot == uncounted && head == next)) return false;
   }
   return true;
 }
@@ -125,7 +121,8 @@ IndexCheck IndexCheck::check(const io::ReadFileSystem& files, const scan::StoreS
   std::int64_t end = 0;
   for (const IndexFilePart& part : result.files_) {
     const bool empty = part.header.index_count <= 1;
-    if (!part.sound || (!empty && part.header.begin_phy_offset < end)) break;
+    if (!part.sound || (empty ? part.header.end_phy_offset != end : part.header.begin_phy_offset < end))
+      break;
     if (part.geometry != result.files_.front().geometry) break;  // the writer goes on with one kind of file
     end = std::max(end, part.header.end_phy_offset);
     ++result.sound_;
@@ -194,8 +191,11 @@ bool IndexCheck::Reader::has(const derive::DispatchRequest& request) {
   std::size_t found = 0;
   for (auto entry = peek(); entry && entry->phy_offset == request.log_offset; entry = peek()) {
     const format::IndexHeader& header = check_.files_[file_].header;
+    // The first entry of a file counts its time from where the file before ended.
     const auto seconds = format::index_time_diff(header.begin_timestamp, request.store_timestamp);
-    if (number_ > 1 && entry->time_diff_seconds != seconds) return false;
+    if (number_ > 1 ? entry->time_diff_seconds != seconds : header.begin_timestamp != request.store_timestamp)
+      return false;
+    if (number_ + 1 == header.index_count && header.end_timestamp != request.store_timestamp) return false;
     if (found < wanted_.size() && entry->key_hash == wanted_[found]) {
       ++found;
     } else if (std::ranges::find(wanted_, entry->key_hash) == wanted_.end()) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "libstore/bytes/big_endian.h"
 #include "libstore/bytes/crc32.h"
@@ -203,7 +204,14 @@ class Planner {
         refuse(fmt::format("{}: bytes {} to {} cannot be read", layout_.parts[wound.part].shown,
                            wound.from - layout_.parts[wound.part].start,
                            wound.to - layout_.parts[wound.part].start));
-      if (wound.from < plan_.log_end) evidence_.wounds.push_back(wound);
+      if (wound.from >= plan_.log_end) continue;
+      std::vector<Wound>& inner = evidence_.wounds;
+      if (!inner.empty() && inner.back().to == wound.from && inner.back().part == wound.part) {
+        inner.back().to = wound.to;
+        inner.back().unwritten = inner.back().unwritten && wound.unwritten;
+      } else {
+        inner.push_back(wound);
+      }
     }
     evidence_.log_begin = plan_.log_begin;
     evidence_.log_end = plan_.log_end;
@@ -323,8 +331,8 @@ class Planner {
     for (const scan::StoreFile& stray : survey_.index_strays) steps.push_back(aside(stray, "no index file"));
     for (const scan::StoreFile& stray : survey_.queue_strays)
       steps.push_back(aside(stray, "no queue of a topic"));
-    if (auto lowered = lower_checkpoint(!queue_steps_.empty() || !log_steps_.empty()))
-      steps.insert(steps.begin(), std::move(*lowered));
+    std::vector<Step> first = checkpoint_steps(!queue_steps_.empty() || !log_steps_.empty());
+    steps.insert(steps.begin(), std::move_iterator(first.begin()), std::move_iterator(first.end()));
     plan_.steps = std::move(steps);
   }
 
@@ -339,8 +347,13 @@ class Planner {
 
   // The checkpoint never claims more than there will be after the first step: neither messages that are gone,
   // nor queues and index files that are to be made again.
-  [[nodiscard]] std::optional<Step> lower_checkpoint(bool queues_change) const {
-    if (!survey_.checkpoint || survey_.checkpoint->size < format::kCheckpointFileSize) return std::nullopt;
+  [[nodiscard]] std::vector<Step> checkpoint_steps(bool queues_change) const {
+    if (!survey_.checkpoint) return {};
+    std::vector<Step> steps;
+    if (survey_.checkpoint->size != format::kCheckpointFileSize) {
+      steps.push_back(aside(*survey_.checkpoint, "a checkpoint of a wrong length"));
+      return steps;
+    }
     format::StoreCheckpoint lowered = checkpoint_;
     const auto at_most = [](std::int64_t& field, std::int64_t limit) { field = std::min(field, limit); };
     if (plan_.records > 0) {
@@ -358,7 +371,7 @@ class Planner {
       at_most(lowered.index_msg_timestamp, kept);
       lowered.logics_msg_timestamp = 0;
     }
-    if (lowered == checkpoint_) return std::nullopt;
+    if (lowered == checkpoint_) return {};
     const auto bytes = lowered.encode();
     const auto fields = static_cast<std::size_t>(format::kStoreCheckpointLayout.size()) * 8;
     Step step;
@@ -369,7 +382,8 @@ class Planner {
     step.bytes.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(fields));
     step.crc_before = crc_of(step.path, step.from, step.to);
     step.why = "it claims what is not there, or is to be made again";
-    return step;
+    steps.push_back(std::move(step));
+    return steps;
   }
 
   const io::ReadFileSystem& files_;

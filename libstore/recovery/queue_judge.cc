@@ -87,25 +87,59 @@ class QueueJudge {
  private:
   // ---- which records count
 
-  // A single record between two that follow each other, or leave just one slot for it: its header is wrong.
+  // Single records whose header is wrong: they fit nowhere in the queue that they say.
   void take_out_misfits(Case& one) {
     std::vector<RecordRun> kept;
     if (one.queue == nullptr && one.live.size() == 1 && one.live.front().messages == 1)
       misfits_.emplace(one.live.front().first_offset, Misfit{one.id, one.live.front().queue_offset});
     for (std::size_t i = 0; i < one.live.size(); ++i) {
       const RecordRun& run = one.live[i];
+      const RecordRun* const before = kept.empty() ? nullptr : &kept.back();
       const RecordRun* const next = i + 1 < one.live.size() ? &one.live[i + 1] : nullptr;
-      const bool single = run.first_offset == run.last_offset && !run.confirmed;
-      const bool follows = !kept.empty() && kept.back().end() == run.queue_offset;
-      const bool between = !kept.empty() && next != nullptr && next->queue_offset >= kept.back().end() &&
-                           next->queue_offset <= kept.back().end() + 1;
-      if (single && !follows && (run.queue_offset < 0 || between)) {
+      if (run.first_offset == run.last_offset && !run.confirmed && is_misfit(one, before, run, next)) {
         misfits_.emplace(run.first_offset, Misfit{one.id, run.queue_offset});
-        continue;
+      } else {
+        add_run(kept, run);
       }
-      add_run(kept, run);
     }
     one.live = std::move(kept);
+  }
+
+  // Those around it follow each other, or leave just one slot for it; or it goes back, and not to where a
+  // topic that was created again begins.
+  [[nodiscard]] bool is_misfit(const Case& one, const RecordRun* before, const RecordRun& run,
+                               const RecordRun* next) const {
+    if (run.queue_offset < 0) return true;
+    if (next != nullptr && next->confirmed && next->queue_offset == run.queue_offset) return true;
+    if (before != nullptr && before->end() == run.queue_offset) return false;
+    if (before != nullptr && next != nullptr && next->queue_offset >= before->end() &&
+        next->queue_offset <= before->end() + 1)
+      return true;
+    if (before != nullptr && next == nullptr && run.queue_offset != 0 && run.queue_offset < before->end())
+      return true;
+    if (before == nullptr && next != nullptr && next->queue_offset != 0 &&
+        next->queue_offset <= run.queue_offset)
+      return true;
+    if (before == nullptr && next == nullptr) return false;
+    return has_unit_elsewhere(one, before, run);
+  }
+
+  // The unit of another slot leads to it.
+  [[nodiscard]] bool has_unit_elsewhere(const Case& one, const RecordRun* before,
+                                        const RecordRun& run) const {
+    const auto leads_there = [&](const scan::Queue& queue, std::int64_t slot) {
+      const auto unit = QueueUnits(files_, queue).unit(slot);
+      return unit && unit->used && unit->entry.commit_log_offset == run.first_offset;
+    };
+    const auto begin = std::ranges::lower_bound(survey_.queues, one.id.topic, {}, &scan::Queue::topic);
+    for (auto queue = begin; queue != survey_.queues.end() && queue->topic == one.id.topic; ++queue) {
+      if (queue->kind != scan::QueueKind::simple) continue;
+      const bool own = queue->queue_id == one.id.queue_id;
+      if (own ? before != nullptr && leads_there(*queue, before->end())
+              : leads_there(*queue, run.queue_offset))
+        return true;
+    }
+    return false;
   }
 
   // A topic that was created again begins all of its queues at 0 again; what is older is history, in all of
