@@ -65,6 +65,7 @@ std::int64_t MessageStore::expired_up_to(bool regardless_of_age) {
     if (files++ >= options_.retention->delete_file_batch_max) break;
     if (!regardless_of_age) {
       const auto there = files_.stat(file.path);
+      if (!there && there.error().code != ErrorCode::not_found) break;  // how old it is nobody knows
       if (there && there->modified_ms + options_.retention->file_reserved_hours * kHourMs > now) break;
     }
     begin = file.start + report_.plan.commit_log_file_size;
@@ -125,6 +126,7 @@ Status MessageStore::remove_forgotten() {
 void MessageStore::forget_queue(const derive::QueueWriter::QueueName& name) {
   forgotten_directories_.push_back(queues_->directory_of(name.topic, name.queue_id));
   queues_->forget(name.topic, name.queue_id);
+  if (is_lmq(name.topic)) --lmq_queues_;
 }
 
 // While the files of a queue are removed, nothing is dispatched: the new queue's file may have the old one's

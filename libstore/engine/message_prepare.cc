@@ -82,17 +82,22 @@ PutStatus MessageStore::write_offsets(const format::MessageView& message, Prepar
                  std::to_string(queue_end(message.topic, message.queue_id).next_offset));
   }
   if (!prepared.multi_dispatch.empty()) {
-    std::string offsets;
+    std::vector<std::string_view> names = split_names(prepared.multi_dispatch);
+    if (!put_rules_.lmq) names.assign(names.size(), {});  // stock writes nothing for others
     std::int64_t new_queues = 0;
-    for (const std::string_view name : split_names(prepared.multi_dispatch)) {
-      if (name.data() != prepared.multi_dispatch.data()) offsets += ',';
-      if (!put_rules_.lmq || !is_lmq(name)) continue;  // stock writes nothing for it
-      if (queue_ends_.find(QueueKeyView{name, 0}) == queue_ends_.end() && !queues_->range(name, 0))
-        ++new_queues;
-      offsets += std::to_string(queue_end(name, 0).next_offset);
+    for (const std::string_view name : names) {
+      const bool is_new = is_lmq(name) && queue_ends_.find(QueueKeyView{name, 0}) == queue_ends_.end() &&
+                          !queues_->range(name, 0);
+      if (is_new) ++new_queues;
     }
     if (lmq_queues_ + new_queues > max_lmq_queues_) return PutStatus::lmq_consume_queue_num_exceeded;
     lmq_queues_ += new_queues;
+    std::string offsets;
+    for (const std::string_view name : names) {
+      if (is_lmq(name)) offsets += std::to_string(queue_end(name, 0).next_offset);
+      offsets += ',';
+    }
+    if (!offsets.empty()) offsets.pop_back();
     remove_property(prepared.properties, "WAIT");
     set_property(prepared.properties, format::kPropertyMultiQueueOffset, offsets);
   }

@@ -93,6 +93,20 @@ TEST_F(CleanTest, TheNewestFileStaysHoweverOldItIs) {
   expect_clean();
 }
 
+// A file whose age cannot be told stays.
+TEST_F(CleanTest, WhatCannotBeAskedStays) {
+  open();
+  (void)put_some("Orders", 60);
+  ASSERT_TRUE(store_->flush());
+  move_clock(1000 * testing::kHour);
+  move_to_hour(4);
+  const std::size_t before = names("/store/commitlog").size();
+  files_.fail_read(1, EACCES);
+  EXPECT_EQ(clean().log_files, 0);
+  EXPECT_EQ(names("/store/commitlog").size(), before);
+  EXPECT_GT(clean().log_files, 0);
+}
+
 TEST_F(CleanTest, ManualDeletionDoesNotWaitForTheHour) {
   open();
   (void)put_some("Orders", 100);

@@ -80,11 +80,15 @@ TEST_F(PutOffsetsTest, LmqQueuesAreLimited) {
   open();
   EXPECT_TRUE(dispatch_to("%LMQ%a,%LMQ%b").ok());
   EXPECT_EQ(dispatch_to("%LMQ%c,%LMQ%d").status, PutStatus::lmq_consume_queue_num_exceeded);
+  EXPECT_EQ(dispatch_to("%LMQ%c,%LMQ%d").status, PutStatus::lmq_consume_queue_num_exceeded);
   EXPECT_TRUE(dispatch_to("%LMQ%a,%LMQ%b,%LMQ%c").ok());
   kill();
   EXPECT_TRUE(dispatch_to("%LMQ%c").ok());
   EXPECT_EQ(dispatch_to("%LMQ%d").status, PutStatus::lmq_consume_queue_num_exceeded);
   EXPECT_EQ(store_->max_offset("Orders", 3), 3);
+  EXPECT_EQ(store_->delete_topics(std::vector<std::string>{"%LMQ%a"}).value(), 1);
+  EXPECT_TRUE(dispatch_to("%LMQ%d").ok());
+  EXPECT_EQ(dispatch_to("%LMQ%a").status, PutStatus::lmq_consume_queue_num_exceeded);
 }
 
 TEST_F(PutOffsetsTest, AnInnerBatchTakesAsManyOffsetsAsItHasMessages) {

@@ -1,5 +1,6 @@
-# Installs the build tree into an empty prefix, then builds and runs consumer.cc against it twice: with find_package and
-# with pkg-config. The headers of every room are compiled on the way, for a header set that is incomplete shows only here.
+# Installs the build tree into an empty prefix, then builds and runs consumer.cc and the example of docs/ against it
+# twice: with find_package and with pkg-config. The headers of every room are compiled on the way, for a header set that
+# is incomplete shows only here.
 # -D BUILD_DIR, SOURCE_DIR (this one), WORK_DIR, GENERATOR, CXX, CXX_FLAGS, LIBDIR, CONFIG
 function(run)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
@@ -22,12 +23,15 @@ foreach(tool rmq-dump rmq-store rmq-verify)
   endforeach()
 endforeach()
 
-file(COPY ${SOURCE_DIR}/consumer.cc DESTINATION ${WORK_DIR}/consumer)
+set(example ${SOURCE_DIR}/../../docs/examples/write_and_read.cc)
+file(COPY ${SOURCE_DIR}/consumer.cc ${example} DESTINATION ${WORK_DIR}/consumer)
 configure_file(${SOURCE_DIR}/consumer_CMakeLists.txt ${WORK_DIR}/consumer/CMakeLists.txt COPYONLY)
 run(${CMAKE_COMMAND} -S ${WORK_DIR}/consumer -B ${WORK_DIR}/by_cmake -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${prefix}
     -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=${CXX_FLAGS} -DCMAKE_BUILD_TYPE=${CONFIG})
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/by_cmake)
 run(${WORK_DIR}/by_cmake/consumer)
+run(${WORK_DIR}/by_cmake/write_and_read ${WORK_DIR}/store)
+run(${prefix}/bin/rmq-verify ${WORK_DIR}/store)
 
 # Every installed header compiles on its own.
 file(GLOB_RECURSE headers RELATIVE ${prefix}/include/rmqstore ${prefix}/include/rmqstore/*.h)
@@ -51,5 +55,7 @@ separate_arguments(flags UNIX_COMMAND "${flags}")
 separate_arguments(cxx_flags UNIX_COMMAND "${CXX_FLAGS}")
 run(${CXX} -std=c++20 ${cxx_flags} ${SOURCE_DIR}/consumer.cc -o ${WORK_DIR}/by_pkg_config ${flags})
 run(${WORK_DIR}/by_pkg_config)
+run(${CXX} -std=c++20 ${cxx_flags} ${example} -o ${WORK_DIR}/example_by_pkg_config ${flags})
+run(${WORK_DIR}/example_by_pkg_config ${WORK_DIR}/store)
 run(${CXX} -std=c++20 ${cxx_flags} -fsyntax-only ${WORK_DIR}/all_headers.cc ${flags})
 message("both good")
