@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/store.py [--runs N] [--seconds S] [--only NAME,...] [--no-java] [--work DIR]: what the engine puts and gets beside stock.
+"""bench/store.py [--runs N] [--only NAME;NAME...] [--no-java] [--work DIR]: what the engine puts and gets beside stock.
 
 Runs `rmq-bench store` and the same load on stock RocketMQ 5.3.3's DefaultMessageStore (bench/peer/StoreLoad.java: putMessage
 and asyncPutMessage) in turn, each in a new store, and `rmq-bench limits` for what the machine can do; prints medians as a
@@ -84,7 +84,8 @@ def main():
     work = tempfile.mkdtemp(dir=options.work)
     try:
         java = None if options.no_java else build_java(work, "StoreLoad.java")
-        rows = []
+        print("| load | ours, messages a second | µs CPU | µs p50 / p99 / p99.9 / highest of a put | stock | µs CPU | times stock | CPU, times less |")
+        print("|---|---|---|---|---|---|---|---|")
         for name, (flags, loads, field) in LOADS.items():
             if options.only and name not in options.only.split(";"):
                 continue
@@ -96,11 +97,7 @@ def main():
                     for load, runs in zip(loads, stock_runs):
                         runs.append(stock(work, java, load, theirs))
             best = max(stock_runs, key=lambda runs: median(runs, field)) if java else None
-            rows.append(row(name, ours_runs, best, field))
-        print("| load | ours, messages a second | µs CPU | µs p50 / p99 / p99.9 / highest of a put | stock | µs CPU | times stock | CPU, times less |")
-        print("|---|---|---|---|---|---|---|---|")
-        for cells in rows:
-            print("| " + " | ".join(cells) + " |")
+            print("| " + " | ".join(row(name, ours_runs, best, field)) + " |", flush=True)
         limits = subprocess.run([BENCH, "limits", os.path.join(work, "limits")], capture_output=True, text=True, check=True)
         print("\n" + limits.stdout.strip())
     finally:
