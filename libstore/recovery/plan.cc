@@ -42,6 +42,15 @@ class Planner {
     }
     plan_.log_begin = layout_.parts.front().start;
     RMQ_TRY(trusted, trusted_part());
+    if (is_misnamed_ && options_.depth == Depth::tail) {  // names are not to be believed
+      PlanOptions all = options_;
+      all.depth = Depth::full;
+      layout_ = lay_out_log(files_, survey_, all);
+      for (const std::string& why : layout_.refusals) refuse(why);
+      if (!plan_.possible()) return plan_;
+      RMQ_TRY(again, trusted_part());
+      trusted = again;
+    }
     std::size_t first = options_.depth == Depth::full ? 0 : trusted;
     if (index_.sound() < index_.files().size()) first = std::min(first, part_of(index_.last_offset()));
     while (true) {
@@ -135,9 +144,9 @@ class Planner {
       walk.file_size = survey_.commit_log.file_size;
       scan::CommitLogWalker walker(*file, walk);
       const scan::LogItem* item = walker.next();
-      if (item != nullptr && item->kind == scan::LogItemKind::record &&
-          item->message.store_timestamp <= trusted)
-        return i;
+      if (item == nullptr || item->kind != scan::LogItemKind::record) continue;
+      is_misnamed_ = is_misnamed_ || item->message.physical_offset != part.start + item->position;
+      if (item->message.store_timestamp <= trusted) return i;
     }
     return std::size_t{0};
   }
@@ -393,6 +402,7 @@ class Planner {
   format::StoreCheckpoint checkpoint_;
   LogLayout layout_;
   IndexCheck index_;
+  bool is_misnamed_ = false;  // a file that was looked at begins with a record of another place
   QueueEvidence evidence_;
   QueueRuns runs_;
   std::vector<Wound> wounds_;

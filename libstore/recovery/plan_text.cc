@@ -25,6 +25,13 @@ std::string_view to_string(BridgeRecord::Kind kind) {
   return "?";
 }
 
+// Another path of the step, as its own path is shown: relative to the store's root.
+std::string shown_too(const Step& step, const std::string& path) {
+  if (!step.path.ends_with(step.shown)) return path;
+  const std::string root = step.path.substr(0, step.path.size() - step.shown.size());
+  return path.starts_with(root) ? path.substr(root.size()) : path;
+}
+
 void write_record(json::JsonLine& out, const BridgeRecord& record) {
   out.begin_object();
   out.field("record", to_string(record.kind));
@@ -50,8 +57,8 @@ void write_step(json::JsonLine& out, const Step& step) {
     out.field("length", step.to - step.from);
   }
   if (step.kind == Step::Kind::make) out.field("size", step.to);
-  if (!step.target.empty()) out.field("target", step.target);
-  if (!step.source.empty()) out.field("source", step.source);
+  if (!step.target.empty()) out.field("target", shown_too(step, step.target));
+  if (!step.source.empty()) out.field("source", shown_too(step, step.source));
   if (step.kind == Step::Kind::write) out.field("bytes", hex(step.bytes));
   if (step.crc_before) out.field("crc32Before", fmt::format("{:08x}", *step.crc_before));
   if (!step.records.empty()) {
@@ -66,7 +73,7 @@ void write_step(json::JsonLine& out, const Step& step) {
 
 std::string sentence(const Step& step) {
   switch (step.kind) {
-    case Step::Kind::rename: return fmt::format("{} gets its right name, {}", step.shown, step.target);
+    case Step::Kind::rename: return fmt::format("{} becomes {}", step.shown, shown_too(step, step.target));
     case Step::Kind::set_aside: return fmt::format("{} moves to lost+found", step.shown);
     case Step::Kind::make:
       return step.source.empty() ? fmt::format("{} is made, {} bytes", step.shown, step.to)

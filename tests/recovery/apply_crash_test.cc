@@ -225,5 +225,40 @@ TEST(Recovery, ASecondOpenHasNothingToDo) {
   }
 }
 
+// The store is young: the checkpoint vouches for none of it, and a tail is all of it.
+TEST(Recovery, TheTailIsMendedAlike) {
+  for (const Scene& scene : scenes()) {
+    SCOPED_TRACE(scene.name);
+    SimulatedFileSystem files(7);
+    const std::vector<Message> messages = fill(files);
+    const auto gone = scene.damage(files, messages);
+    engine::StoreOptions tail = options();
+    tail.check = Depth::tail;
+    auto store = MessageStore::open(files, tail);
+    ASSERT_TRUE(store) << store.error().message();
+    ASSERT_TRUE((*store)->close());
+    check(files, messages, gone);
+  }
+}
+
+// One read fails, whichever: that open may be refused, but what could not be read is not taken for lost.
+TEST(Recovery, AFailedReadLosesNothing) {
+  for (std::uint64_t read = 1; !HasFailure(); read += 1 + read / 16) {
+    SCOPED_TRACE("read " + std::to_string(read));
+    SimulatedFileSystem files(read);
+    const std::vector<Message> messages = fill(files);
+    const std::uint64_t before = files.reads();
+    files.fail_read(read, EIO);
+    {
+      auto store = MessageStore::open(files, options());
+      if (store) (void)(*store)->close();
+    }
+    const bool came_through = files.reads() - before < read;
+    files.restart();
+    check(files, messages, {});
+    if (came_through) break;
+  }
+}
+
 }  // namespace
 }  // namespace rmq::recovery
