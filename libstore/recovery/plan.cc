@@ -94,6 +94,9 @@ class Planner {
         plan_.rules.delay_levels = std::move(*levels);
     }
     read_topics();
+    RMQ_TRY(deleted, derive::DeletedTopics::load(
+                         files_, io::join_path(survey_.config_directory(), derive::kDeletedTopicsFileName)));
+    evidence_.deleted = std::move(deleted);
     return {};
   }
 

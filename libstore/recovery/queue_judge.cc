@@ -182,6 +182,7 @@ class QueueJudge {
   // A topic without a directory, and not in topics.json, was deleted. Without topics.json the other topics'
   // queues tell as much: single queues vanish by accident, and all of them, but whole topics by deletion.
   [[nodiscard]] bool is_of_deleted_topic(const Case& one, const RecordRun& run) const {
+    if (evidence_.deleted.covers(one.id.topic, run.last_offset)) return true;
     if (one.queue != nullptr || topics_there_.contains(one.id.topic)) return false;
     if (evidence_.topics.contains(one.id.topic)) return false;
     const bool tells = evidence_.topics_known || !topics_there_.empty();

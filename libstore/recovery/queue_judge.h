@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libstore/derive/deleted_topics.h"
 #include "libstore/recovery/bridge.h"
 #include "libstore/recovery/log_scan.h"
 #include "libstore/recovery/plan.h"
@@ -22,6 +23,7 @@ struct QueueEvidence {
   std::vector<Wound> wounds;  // with records behind them, by place
   bool topics_known = false;  // topics.json, or its .bak, could be read
   std::set<std::string, std::less<>> topics;
+  derive::DeletedTopics deleted;  // by the engine, which keeps a list
   // Messages stored until then have been dispatched for certain: where nothing of them is left, somebody
   // removed it.
   std::int64_t derived_until = 0;

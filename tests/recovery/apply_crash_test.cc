@@ -260,5 +260,34 @@ TEST(Recovery, AFailedReadLosesNothing) {
   }
 }
 
+// The log still has messages of a topic that was deleted: making other queues again does not bring it back.
+TEST(Recovery, WhatWasDeletedStaysDead) {
+  SimulatedFileSystem files(7);
+  (void)fill(files);
+  {
+    auto store = MessageStore::open(files, options());
+    ASSERT_TRUE(store);
+    ASSERT_TRUE((*store)->delete_topics(std::vector<std::string>{"Orders"}));
+    const std::array<std::byte, 4> address{};
+    format::MessageView message;
+    message.topic = "Payments";
+    message.born_host = message.store_host = {address, 1};
+    ASSERT_TRUE((*store)->put(message).ok());
+    ASSERT_TRUE((*store)->close());
+  }
+  for (const bool lost : {false, true}) {
+    if (lost) files.remove_beneath("/store/consumequeue/Payments");
+    auto store = MessageStore::open(files, options());
+    ASSERT_TRUE(store) << store.error().message();
+    EXPECT_EQ((*store)->report().plan.changes_nothing(), !lost);
+    EXPECT_EQ((*store)->max_offset("Payments", 0), 1);
+    EXPECT_EQ((*store)->max_offset("Orders", 0).value_or(0), 0);
+    const Plan& plan = (*store)->report().plan;
+    EXPECT_EQ(plan.dispatch_from == plan.log_end, !lost);
+    ASSERT_TRUE((*store)->close());
+    EXPECT_FALSE(files.stat("/store/consumequeue/Orders/0"));
+  }
+}
+
 }  // namespace
 }  // namespace rmq::recovery
