@@ -36,7 +36,7 @@ void WaitingPuts::answer(std::int64_t durable, bool sync_failed) {
   std::vector<Waiting> answered;
   {
     const std::lock_guard lock(mutex_);
-    const auto later = std::ranges::stable_partition(
+    const auto later = std::ranges::partition(
         waiting_, [&](const Waiting& put) { return sync_failed || put.end <= durable; });
     std::move(waiting_.begin(), later.begin(), std::back_inserter(answered));
     waiting_.erase(waiting_.begin(), later.begin());
