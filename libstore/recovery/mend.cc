@@ -13,6 +13,10 @@ namespace {
 using format::MessageView;
 
 constexpr std::int32_t kJavaCrcMask = 0x7FFFFFFF;  // UtilAll.crc32
+// What a sysFlag may say beside the kind of its addresses: anything else is damage of another kind.
+constexpr std::int32_t kFlagsOfMessages = format::kSysFlagCompressed | format::kSysFlagMultiTags |
+                                          format::kSysFlagTransactionMask | format::kSysFlagNeedUnwrap |
+                                          format::kSysFlagInnerBatch | format::kSysFlagCompressionTypeMask;
 constexpr std::size_t kCrcPosition = 8;
 constexpr std::size_t kBodyLengthBehindHosts = 68;  // of the record layout, without the two hosts
 
@@ -110,6 +114,7 @@ std::optional<Mended> mend_record(std::span<const std::byte> bytes, std::int64_t
   for (const std::int32_t hosts : {0, format::kSysFlagBornHostV6, format::kSysFlagStoreHostV6,
                                    format::kSysFlagBornHostV6 | format::kSysFlagStoreHostV6}) {
     const std::int32_t kept = flags & ~(format::kSysFlagBornHostV6 | format::kSysFlagStoreHostV6);
+    if ((kept & ~kFlagsOfMessages) != 0) break;
     if (try_as(format::kRecordSysFlagOffset, kept | hosts, "the kind of address in sysFlag")) return tried;
   }
   const auto magic = load_be<std::int32_t>(at + format::kRecordMagicOffset);
