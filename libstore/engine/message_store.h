@@ -127,9 +127,9 @@ class MessageStore {
   // In order and without others between them, as long as they fit into one commit log file. `results` is as
   // long.
   void put(std::span<const format::MessageView> messages, std::span<PutResult> results);
-  // The same without waiting for the disk. `done` is called when flushDiskType's promise holds: with async flush
-  // before this returns, with sync flush by the store's flusher, which it must not keep waiting. Puts that one
-  // thread made are answered in order.
+  // The same without waiting for the disk. `done` is called when flushDiskType's promise holds: with async
+  // flush before this returns, with sync flush by the store's flusher, which it must not keep waiting. Puts
+  // that one thread made are answered in order.
   void put_async(std::span<const format::MessageView> messages, PutDone done);
 
   // Fails only where reading does.
@@ -242,7 +242,8 @@ class MessageStore {
   [[nodiscard]] Status open_queues(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_index(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_checkpoint();
-  [[nodiscard]] std::int64_t place(std::span<const format::MessageView> messages, std::span<PutResult> results);
+  [[nodiscard]] std::int64_t place(std::span<const format::MessageView> messages,
+                                   std::span<PutResult> results);
   void dispatch_in_line();
   void count_put(std::chrono::steady_clock::time_point began, std::span<const PutResult> results);
   // What was put by now is dispatched when this returns; the caller holds no lock.
