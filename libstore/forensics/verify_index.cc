@@ -42,22 +42,21 @@ class ChainPlay {
   using Lookup = std::function<std::optional<IndexEntry>(std::int32_t)>;
 
   ChainPlay(std::int64_t slots, Lookup lookup)
-      : slots_(slots), heads_(static_cast<std::size_t>(slots), 0), lookup_(std::move(lookup)) {}
+      : slots_(slots), heads_(static_cast<std::size_t>(slots * kIndexSlotSize)), lookup_(std::move(lookup)) {}
 
   // The table is larger than the near caches: tells it which slot will be asked for soon.
   void expect(std::int32_t hash) const {
-    if (hash >= 0) __builtin_prefetch(&heads_[static_cast<std::size_t>(slot_of(hash))], 1);
+    if (hash >= 0) __builtin_prefetch(head_of(slot_of(hash)), 1);
   }
 
   void entry(std::int32_t number, std::int32_t hash, std::int32_t prev) {
     const std::int32_t slot = slot_of(hash);
-    std::int32_t& stored = heads_[static_cast<std::size_t>(slot)];
-    const std::int32_t head = load_be<std::int32_t>(reinterpret_cast<const std::byte*>(&stored));
+    const auto head = load_be<std::int32_t>(head_of(slot));
     if (prev != head && !(prev > head && prev < number && is_unknown(prev))) {
       links_.emplace(number, dispute(slot, head, prev));
     }
     if (head == 0) ++filled_;
-    store_be(reinterpret_cast<std::byte*>(&stored), number);
+    store_be(heads_.data() + slot * kIndexSlotSize, number);
   }
 
   // Entries that hold nothing believable: links to them are taken for right, since nothing contradicts them.
@@ -71,8 +70,7 @@ class ChainPlay {
 
   // What the file says of the slots from `first` on, after all entries; entries end before `limit`.
   void slots(std::int32_t first, std::span<const std::byte> values, std::int32_t limit) {
-    const std::byte* const heads =
-        reinterpret_cast<const std::byte*>(&heads_[static_cast<std::size_t>(first)]);
+    const std::byte* const heads = head_of(first);
     if (std::memcmp(values.data(), heads, values.size()) == 0) return;
     for (std::size_t at = 0; at < values.size(); at += kIndexSlotSize, ++first) {
       const auto value = load_be<std::int32_t>(values.data() + at);
@@ -126,6 +124,9 @@ class ChainPlay {
     std::int32_t follows = 0;  // the value, if it would fit that this entry of another slot belongs here
   };
 
+  [[nodiscard]] const std::byte* head_of(std::int32_t slot) const {
+    return heads_.data() + slot * kIndexSlotSize;
+  }
   // 32-bit division: half the price of a 64-bit one, and neither side is negative.
   [[nodiscard]] std::int32_t slot_of(std::int32_t hash) const {
     return static_cast<std::int32_t>(static_cast<std::uint32_t>(hash) % static_cast<std::uint32_t>(slots_));
@@ -158,7 +159,7 @@ class ChainPlay {
   }
 
   std::int64_t slots_;
-  std::vector<std::int32_t> heads_;  // big-endian as in the file, so that slots can be compared many at once
+  std::vector<std::byte> heads_;  // big-endian as in the file, so that slots can be compared many at once
   std::unordered_map<std::int32_t, Dispute> links_;  // by entry
   std::vector<std::pair<std::int32_t, Dispute>> wrong_slots_;
   std::vector<IndexEntryRun> unknown_;
