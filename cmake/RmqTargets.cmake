@@ -36,7 +36,7 @@ endfunction()
 
 # rmq_test(NAME LABEL unit USES room ... SOURCES a_test.cc ...): a GoogleTest binary registered as one ctest.
 function(rmq_test name)
-  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;USES;ARGS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "LABEL;SOURCES;USES;ARGS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   foreach(room ${ARG_USES})
     target_link_libraries(${name} PRIVATE rmq_${room})
