@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/measure.h"
 #include "libstore/base/parallel.h"
 #include "libstore/derive/index_writer.h"
 #include "libstore/derive/queue_writer.h"
@@ -23,7 +24,8 @@
 namespace {
 
 using rmq::derive::DispatchRequest;
-using Clock = std::chrono::steady_clock;
+using rmq::bench::Clock;
+using rmq::bench::seconds_since;
 
 constexpr std::size_t kBatch = 64;
 
@@ -32,10 +34,6 @@ double cpu_seconds() {
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 [[noreturn]] void fail(const std::string& what) {

@@ -12,31 +12,19 @@
 #include <string>
 #include <vector>
 
+#include "bench/measure.h"
 #include "libstore/bytes/big_endian.h"
 #include "libstore/engine/message_store.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+using rmq::bench::Clock;
+using rmq::bench::rss_anon_kib;
+using rmq::bench::seconds_since;
 
 [[noreturn]] void fail(const std::string& what) {
   fmt::print(stderr, "{}\n", what);
   std::exit(1);
-}
-
-std::int64_t rss_anon_kib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    if (word != "RssAnon:") continue;
-    std::int64_t kib = 0;
-    status >> kib;
-    return kib;
-  }
-  return 0;
 }
 
 std::size_t count_maps() {

@@ -2,9 +2,8 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <chrono>
-#include <fstream>
 
+#include "bench/measure.h"
 #include "bench/store_load.h"
 #include "libstore/bytes/crc32.h"
 #include "libstore/engine/message_store.h"
@@ -77,15 +76,6 @@ Result<std::int64_t> count_of(const Arguments& arguments, const std::string& fla
   const auto text = arguments.value(flag);
   if (!text) return standard;
   return parse_count(flag, *text, least, 1'000'000'000);
-}
-
-// Anonymous memory of this process: a mapped log is counted in VmRSS, but is not ours.
-std::int64_t resident_anonymous_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("RssAnon:")) return std::stoll(line.substr(8)) * 1024;
-  }
-  return 0;
 }
 
 void add_latencies(json::JsonLine& line, std::string_view name, const Latencies& latencies) {
@@ -169,7 +159,7 @@ int store_verb(const Arguments& arguments) {
   line.field("keys", load.keys);
   line.field("warmSeconds", warm_seconds);
   add_puts(line, figures);
-  line.field("rssAnonBytes", resident_anonymous_bytes());
+  line.field("rssAnonBytes", rss_anon_kib() * 1024);
   if (get > 0) {
     const auto got = run_gets(**store, load, static_cast<std::int32_t>(get));
     if (!got) return fail(got.error());
@@ -185,12 +175,6 @@ int store_verb(const Arguments& arguments) {
 }
 
 // ---- what the machine can do ----
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 constexpr std::int64_t kLimitBytes = 1 << 30;
 

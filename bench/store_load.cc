@@ -13,16 +13,11 @@
 #include <string>
 #include <thread>
 
+#include "bench/measure.h"
 #include "libstore/format/message_properties.h"
 
 namespace rmq::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 double cpu_seconds() {
   rusage used{};

@@ -166,15 +166,6 @@ class Layouter {
     layout_.parts.push_back(std::move(part));
   }
 
-  static Step setting_aside(const scan::StoreFile& file, std::string why) {
-    Step step;
-    step.kind = Step::Kind::set_aside;
-    step.path = file.path;
-    step.shown = file.shown;
-    step.why = std::move(why);
-    return step;
-  }
-
   [[nodiscard]] Step making(const LogPart& part, const std::string& source, std::string why) const {
     Step step;
     step.kind = Step::Kind::make;
@@ -237,6 +228,15 @@ class Layouter {
 };
 
 }  // namespace
+
+Step setting_aside(const scan::StoreFile& file, std::string why) {
+  Step step;
+  step.kind = Step::Kind::set_aside;
+  step.path = file.path;
+  step.shown = file.shown;
+  step.why = std::move(why);
+  return step;
+}
 
 LogLayout lay_out_log(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
                       const PlanOptions& options) {

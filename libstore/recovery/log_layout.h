@@ -29,4 +29,7 @@ struct LogLayout {
 [[nodiscard]] LogLayout lay_out_log(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
                                     const PlanOptions& options);
 
+// The step that moves a file to lost+found.
+[[nodiscard]] Step setting_aside(const scan::StoreFile& file, std::string why);
+
 }  // namespace rmq::recovery

@@ -10,6 +10,7 @@
 #include "libstore/bytes/crc32.h"
 #include "libstore/format/config_files.h"
 #include "libstore/format/store_checkpoint.h"
+#include "libstore/recovery/log_layout.h"
 #include "libstore/recovery/log_scan.h"
 #include "libstore/recovery/queue_judge.h"
 #include "libstore/scan/commit_log_walker.h"
@@ -338,23 +339,15 @@ class Planner {
     std::ranges::move(queue_steps_, std::back_inserter(steps));
     const auto& all = index_.files();
     for (std::size_t i = index_kept_; i < all.size(); ++i)
-      steps.push_back(aside(all[i].info, all[i].sound ? "not all of it is what the log says"
-                                                      : "damaged; it is made again from the log"));
-    for (const scan::StoreFile& stray : survey_.index_strays) steps.push_back(aside(stray, "no index file"));
+      steps.push_back(setting_aside(all[i].info, all[i].sound ? "not all of it is what the log says"
+                                                              : "damaged; it is made again from the log"));
+    for (const scan::StoreFile& stray : survey_.index_strays)
+      steps.push_back(setting_aside(stray, "no index file"));
     for (const scan::StoreFile& stray : survey_.queue_strays)
-      steps.push_back(aside(stray, "no queue of a topic"));
+      steps.push_back(setting_aside(stray, "no queue of a topic"));
     std::vector<Step> first = checkpoint_steps(!queue_steps_.empty() || !log_steps_.empty());
     steps.insert(steps.begin(), std::move_iterator(first.begin()), std::move_iterator(first.end()));
     plan_.steps = std::move(steps);
-  }
-
-  static Step aside(const scan::StoreFile& file, std::string why) {
-    Step step;
-    step.kind = Step::Kind::set_aside;
-    step.path = file.path;
-    step.shown = file.shown;
-    step.why = std::move(why);
-    return step;
   }
 
   // The checkpoint never claims more than there will be after the first step: neither messages that are gone,
@@ -363,7 +356,7 @@ class Planner {
     if (!survey_.checkpoint) return {};
     std::vector<Step> steps;
     if (survey_.checkpoint->size != format::kCheckpointFileSize) {
-      steps.push_back(aside(*survey_.checkpoint, "a checkpoint of a wrong length"));
+      steps.push_back(setting_aside(*survey_.checkpoint, "a checkpoint of a wrong length"));
       return steps;
     }
     format::StoreCheckpoint lowered = checkpoint_;

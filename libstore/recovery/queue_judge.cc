@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "libstore/format/commit_log_record.h"
+#include "libstore/recovery/log_layout.h"
 #include "libstore/recovery/queue_units.h"
 
 namespace rmq::recovery {
@@ -440,12 +441,7 @@ class QueueJudge {
   }
 
   void set_aside(const scan::StoreFile& file, std::string why) {
-    Step step;
-    step.kind = Step::Kind::set_aside;
-    step.path = file.path;
-    step.shown = file.shown;
-    step.why = std::move(why);
-    verdicts_.steps.push_back(std::move(step));
+    verdicts_.steps.push_back(setting_aside(file, std::move(why)));
   }
 
   void zero(const scan::MappedFile& file, std::int64_t first, std::int64_t end, std::int64_t unit_size) {
