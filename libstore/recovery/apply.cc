@@ -27,7 +27,9 @@ class Carrier {
       case Step::Kind::set_aside:
         return files_.rename(step.path, io::join_path(copies_, flat_name(step.shown)));
       case Step::Kind::make: return make(step);
+      case Step::Kind::replace: return replace(step);
       case Step::Kind::write:
+      case Step::Kind::copy:
       case Step::Kind::bridge:
       case Step::Kind::zero: return change(step);
     }
@@ -38,31 +40,50 @@ class Carrier {
   Status make(const Step& step) {
     RMQ_TRY(made, files_.create(step.path, step.to, {}));
     if (step.source.empty()) return {};
-    RMQ_TRY(source, files_.open(step.source));
-    std::vector<std::byte> bytes;
-    for (std::int64_t at = 0; at < step.to; at += kPiece) {
-      bytes.resize(static_cast<std::size_t>(std::min(kPiece, step.to - at)));
-      RMQ_TRY(got, source->read_at(at, bytes));
-      bytes.resize(got);
-      if (got == 0) break;
-      RMQ_CHECK(made->write_at(at, bytes));
-    }
+    RMQ_CHECK(copy(*made, step));
     RMQ_CHECK(made->sync());
     RMQ_TRY(was, files_.stat(step.source));
     return files_.set_modified(step.path, was.modified_ms);
+  }
+
+  // [from, to) of the source, as far as it goes.
+  Status copy(io::WriteFile& file, const Step& step) {
+    RMQ_TRY(source, files_.open(step.source));
+    std::vector<std::byte> bytes;
+    for (std::int64_t at = step.from; at < step.to; at += kPiece) {
+      bytes.resize(static_cast<std::size_t>(std::min(kPiece, step.to - at)));
+      RMQ_TRY(got, source->read_at(step.source_from + (at - step.from), bytes));
+      bytes.resize(got);
+      if (got == 0) break;
+      RMQ_CHECK(file.write_at(at, bytes));
+    }
+    return {};
+  }
+
+  Status replace(const Step& step) {
+    if (const auto old = files_.stat(step.path)) {
+      RMQ_CHECK(still_as_planned(step, 0, old->size));
+      RMQ_TRY(file, files_.open(step.path));
+      RMQ_CHECK(keep(step, *file, 0, old->size));
+    }
+    return files_.replace(step.path, step.bytes);
+  }
+
+  Status still_as_planned(const Step& step, std::int64_t from, std::int64_t to) {
+    if (!step.crc_before) return {};
+    RMQ_TRY(crc, crc_of_range(files_, step.path, from, to));
+    if (crc == *step.crc_before) return {};
+    return wrong_use(fmt::format("{} has changed since the plan was made", step.shown));
   }
 
   // The bytes that change are copied first, so that the file's own are never the only ones.
   Status change(const Step& step) {
     RMQ_TRY(was, files_.stat(step.path));
     RMQ_TRY(file, files_.open_for_write(step.path));
-    if (step.crc_before) {
-      RMQ_TRY(crc, crc_of_range(files_, step.path, step.from, step.to));
-      if (crc != *step.crc_before)
-        return wrong_use(fmt::format("{} has changed since the plan was made", step.shown));
-    }
-    RMQ_CHECK(keep(step, *file));
+    RMQ_CHECK(still_as_planned(step, step.from, step.to));
+    RMQ_CHECK(keep(step, *file, step.from, step.to));
     if (step.kind == Step::Kind::write) RMQ_CHECK(file->write_at(step.from, step.bytes));
+    if (step.kind == Step::Kind::copy) RMQ_CHECK(copy(*file, step));
     if (step.kind == Step::Kind::zero) RMQ_CHECK(zero(*file, step.from, step.to));
     if (step.kind == Step::Kind::bridge) RMQ_CHECK(bridge(*file, step));
     RMQ_CHECK(file->sync());
@@ -71,10 +92,10 @@ class Carrier {
     return files_.set_modified(step.path, new_file ? step.modified_ms : was.modified_ms);
   }
 
-  Status keep(const Step& step, const io::ReadFile& file) {
+  Status keep(const Step& step, const io::ReadFile& file, std::int64_t from, std::int64_t to) {
     std::vector<std::byte> bytes;
-    for (std::int64_t at = step.from; at < step.to; at += kPiece) {
-      bytes.resize(static_cast<std::size_t>(std::min(kPiece, step.to - at)));
+    for (std::int64_t at = from; at < to; at += kPiece) {
+      bytes.resize(static_cast<std::size_t>(std::min(kPiece, to - at)));
       RMQ_TRY(got, file.read_at(at, bytes));
       bytes.resize(got);
       const bool zeros = std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });

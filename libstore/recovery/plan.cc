@@ -234,6 +234,8 @@ class Planner {
     for (std::string& why : verdicts.refusals) refuse(std::move(why));
     missing_from_ = verdicts.missing_from;
     plan_.floors = std::move(verdicts.floors);
+    plan_.lost = std::move(verdicts.lost);
+    plan_.queues = std::move(verdicts.queues);
     plan_.units_behind = verdicts.units_behind;
     queue_steps_ = std::move(verdicts.steps);
     for (const RecordMend& mend : mends_) mend_record_at(mend);
@@ -419,6 +421,8 @@ std::string_view to_string(Step::Kind kind) {
     case Step::Kind::set_aside: return "setAside";
     case Step::Kind::make: return "make";
     case Step::Kind::write: return "write";
+    case Step::Kind::copy: return "copy";
+    case Step::Kind::replace: return "replace";
     case Step::Kind::bridge: return "bridge";
     case Step::Kind::zero: return "zero";
   }

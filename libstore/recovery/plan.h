@@ -37,6 +37,8 @@ struct Step {
     set_aside,  // the file moves to lost+found
     make,       // a new file of `to` bytes; the first ones are those of the file `source`, if there is one
     write,      // [from, to) become `bytes`
+    copy,       // [from, to) become those of the file `source`, from `source_from` on
+    replace,    // the whole file becomes `bytes`; it is made where there is none
     bridge,     // [from, to) become `records`, so that a reader walks across
     zero,       // [from, to) become zeros
   };
@@ -47,6 +49,7 @@ struct Step {
   std::int64_t to = 0;
   std::string target;
   std::string source;
+  std::int64_t source_from = 0;
   std::vector<std::byte> bytes;
   std::vector<BridgeRecord> records;
   std::int64_t modified_ms = 0;  // make, bridge: of the file afterwards; 0: as it comes
@@ -72,12 +75,26 @@ struct LostMessage {
   std::int64_t log_offset = 0;  // of the placeholder
 };
 
+// What a queue holds when the plan has been carried out.
+struct QueueOutcome {
+  std::string topic;
+  std::int32_t queue_id = 0;
+  std::int64_t min_offset = 0;    // queue offsets
+  std::int64_t max_offset = 0;    // behind the last one
+  std::int64_t readable = 0;      // of those between, how many lead to a record; placeholders are among them
+  std::int64_t placeholders = 0;  // messages that they stand for
+  std::int64_t found = 0;         // of the readable: no right unit leads to them now
+  std::int64_t was_max = 0;       // behind the last unit that is used now
+};
+
 struct Plan {
   // Why the store cannot be opened by safe steps alone; empty: it can.
   std::vector<std::string> refusals;
   std::vector<Step> steps;
   std::vector<std::int64_t> mended;  // log offsets of records that are whole again
   std::vector<LostMessage> placeholders;
+  std::vector<std::int64_t> lost;         // log offsets that units of lost messages tell, at most a million
+  std::vector<QueueOutcome> queues;       // Depth::full only: of every queue that has a unit or a record
   std::int64_t units_behind = 0;          // queue units that led behind the log's end: its messages are lost
   bool was_closed_cleanly = false;        // no abort file
   std::int64_t commit_log_file_size = 0;  // as the files prove; 0: no file yet

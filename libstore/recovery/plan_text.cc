@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "libstore/bytes/crc32.h"
+
 namespace rmq::recovery {
 namespace {
 
@@ -47,8 +49,8 @@ void write_record(json::JsonLine& out, const BridgeRecord& record) {
 }
 
 void write_step(json::JsonLine& out, const Step& step) {
-  const bool changes_bytes =
-      step.kind == Step::Kind::write || step.kind == Step::Kind::bridge || step.kind == Step::Kind::zero;
+  const bool changes_bytes = step.kind == Step::Kind::write || step.kind == Step::Kind::copy ||
+                             step.kind == Step::Kind::bridge || step.kind == Step::Kind::zero;
   out.begin_object();
   out.field("step", to_string(step.kind));
   out.field("file", step.shown);
@@ -59,7 +61,12 @@ void write_step(json::JsonLine& out, const Step& step) {
   if (step.kind == Step::Kind::make) out.field("size", step.to);
   if (!step.target.empty()) out.field("target", shown_too(step, step.target));
   if (!step.source.empty()) out.field("source", shown_too(step, step.source));
+  if (step.kind == Step::Kind::copy) out.field("sourceOffset", step.source_from);
   if (step.kind == Step::Kind::write) out.field("bytes", hex(step.bytes));
+  if (step.kind == Step::Kind::replace) {
+    out.field("size", std::ssize(step.bytes));
+    out.field("crc32After", fmt::format("{:08x}", crc32(step.bytes)));
+  }
   if (step.crc_before) out.field("crc32Before", fmt::format("{:08x}", *step.crc_before));
   if (!step.records.empty()) {
     out.key("records");
@@ -80,6 +87,11 @@ std::string sentence(const Step& step) {
                                  : fmt::format("{} is made as a copy, {} bytes", step.shown, step.to);
     case Step::Kind::write:
       return fmt::format("{}: bytes {} to {} are corrected", step.shown, step.from, step.to);
+    case Step::Kind::copy:
+      return fmt::format("{}: bytes {} to {} are taken from {}", step.shown, step.from, step.to,
+                         shown_too(step, step.source));
+    case Step::Kind::replace:
+      return fmt::format("{} is written anew, {} bytes", step.shown, step.bytes.size());
     case Step::Kind::bridge:
       return fmt::format("{}: bytes {} to {} are bridged with {} records", step.shown, step.from, step.to,
                          step.records.size());
@@ -129,6 +141,10 @@ void write_plan(json::JsonLine& out, const Plan& plan) {
     out.field("phyOffset", lost.log_offset);
     out.end_object();
   }
+  out.end_array();
+  out.key("lost");
+  out.begin_array();
+  for (const std::int64_t offset : plan.lost) out.value(offset);
   out.end_array();
   out.key("refusals");
   out.begin_array();

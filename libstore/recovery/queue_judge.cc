@@ -13,6 +13,7 @@ namespace rmq::recovery {
 namespace {
 
 constexpr std::int64_t kMostLost = 1'000'000;  // slots of one hole; more is no damage but another log
+constexpr std::size_t kMostLostTold = 1'000'000;
 
 // Slots between two records of a queue, or behind the last one, that no record claims.
 struct Hole {
@@ -29,7 +30,10 @@ struct Case {
   bool disputed = false;               // two records claim a slot
   std::vector<Hole> unexplained;
   std::int64_t redo_from = kEverything;  // the first slot whose unit must be made again
-  std::int64_t end = 0;                  // behind the last slot that a record or a placeholder has
+  std::int64_t begin = 0;                // the first slot that a record or a placeholder has
+  std::int64_t end = 0;                  // behind the last one
+  std::int64_t lost = 0;                 // messages of those between that placeholders stand for
+  std::int64_t was_end = 0;              // behind the last slot whose unit is used now
 };
 
 // A record whose header fits nowhere, or into a queue of its own.
@@ -73,9 +77,11 @@ class QueueJudge {
         QueueUnits units(files_, *one.queue);
         look_at(one, &units);
         cut(one, units);
+        if (options_.depth == Depth::full) one.was_end = slot_end(units);
       } else {
         look_at(one, nullptr);
       }
+      if (options_.depth == Depth::full) tell_outcome(one);
     }
     for (const auto& [id, one] : cases_) {
       if (one.history_end < 0) continue;
@@ -86,6 +92,22 @@ class QueueJudge {
   }
 
  private:
+  void tell_outcome(const Case& one) {
+    QueueOutcome told{one.id.topic, one.id.queue_id, one.begin, one.end, one.lost, one.lost, 0, one.was_end};
+    for (const RecordRun& run : one.live) {
+      told.readable += run.messages;
+      if (!run.confirmed) told.found += run.messages;
+    }
+    verdicts_.queues.push_back(std::move(told));
+  }
+
+  [[nodiscard]] static std::int64_t slot_end(QueueUnits& units) {
+    const std::int64_t end = units.used_end();
+    if (units.queue().kind == scan::QueueKind::simple) return end;
+    const auto last = units.unit(end - 1);
+    return last && last->used ? last->queue_offset + last->messages : 0;
+  }
+
   // ---- which records count
 
   // Single records whose header is wrong: they fit nowhere in the queue that they say.
@@ -195,10 +217,10 @@ class QueueJudge {
   void look_at(Case& one, QueueUnits* units) {
     const bool simple = units != nullptr && one.queue->kind == scan::QueueKind::simple;
     if (!one.live.empty()) {
-      one.end = one.live.front().queue_offset;
+      one.begin = one.end = one.live.front().queue_offset;
       if (simple) look_before(one, *units);
     } else if (simple) {
-      one.end = first_suspect(*units);
+      one.begin = one.end = first_suspect(*units);
     }
     std::int64_t behind = one.live.empty() ? 0 : one.live.front().first_offset;
     for (const RecordRun& run : one.live) {
@@ -241,8 +263,8 @@ class QueueJudge {
         redo(one, units.first(), one.live.front().first_offset);
         return;
       }
-      if (wound) lose(one, *wound, first - 1, 1);
-      --first;
+      if (wound) lose(one, *wound, first - 1, 1, unit->entry.commit_log_offset);
+      one.begin = --first;
     }
   }
 
@@ -253,7 +275,7 @@ class QueueJudge {
       if (!unit || !unit->used) break;
       const auto wound = wound_at(unit->entry.commit_log_offset);
       if (wound) {
-        lose(one, *wound, one.end, 1);
+        lose(one, *wound, one.end, 1, unit->entry.commit_log_offset);
       } else if (!mend_field(one, unit->entry, one.end)) {
         break;
       }
@@ -261,7 +283,7 @@ class QueueJudge {
     if (one.end >= used_end) return;
     const auto unit = units.unit(one.end);
     if (unit && unit->used && unit->entry.commit_log_offset >= evidence_.log_end)
-      verdicts_.units_behind += used_end - one.end;
+      tell_behind(units, one.end, used_end);
     one.redo_from = std::min(one.redo_from, one.end);
   }
 
@@ -279,14 +301,26 @@ class QueueJudge {
       const auto unit = units.unit(number);
       const auto wound = unit && unit->used ? wound_at(unit->entry.commit_log_offset) : std::nullopt;
       if (!wound) break;
-      lose(one, *wound, unit->queue_offset, unit->messages);
+      lose(one, *wound, unit->queue_offset, unit->messages, unit->entry.commit_log_offset);
       one.end = unit->queue_offset + unit->messages;
     }
     if (number >= used_end) return;
     const auto unit = units.unit(number);
-    if (unit && unit->entry.commit_log_offset >= evidence_.log_end)
-      verdicts_.units_behind += used_end - number;
+    if (unit && unit->entry.commit_log_offset >= evidence_.log_end) tell_behind(units, number, used_end);
     one.redo_from = std::min(one.redo_from, one.end);
+  }
+
+  // Units behind the log's end: their messages are lost.
+  void tell_behind(QueueUnits& units, std::int64_t from, std::int64_t end) {
+    verdicts_.units_behind += end - from;
+    for (std::int64_t number = from; number < end; ++number) {
+      const auto unit = units.unit(number);
+      if (unit && unit->used) tell_lost(unit->entry.commit_log_offset);
+    }
+  }
+
+  void tell_lost(std::int64_t log_offset) {
+    if (verdicts_.lost.size() < kMostLostTold) verdicts_.lost.push_back(log_offset);
   }
 
   // Slots between two records that lie at log offsets `behind` and `before`.
@@ -300,7 +334,7 @@ class QueueJudge {
       one.unexplained.push_back(hole);
     } else if (batch) {  // batch queues may skip offsets: only where something was lost there is a slot to
                          // hold
-      if (at < last) lose(one, at, hole.from, static_cast<std::int32_t>(hole.to - hole.from));
+      if (at < last) lose(one, at, hole.from, static_cast<std::int32_t>(hole.to - hole.from), {});
     } else {
       for (std::int64_t slot = hole.from; slot < hole.to; ++slot) {
         const auto unit = units != nullptr ? units->unit(slot) : std::nullopt;
@@ -310,7 +344,7 @@ class QueueJudge {
         const auto told = used ? wound_at(unit->entry.commit_log_offset) : std::nullopt;
         at = wound_with_room(one, at, last, told);
         if (at < last) {
-          lose(one, at, slot, 1);
+          lose(one, at, slot, 1, used ? std::optional(unit->entry.commit_log_offset) : std::nullopt);
         } else {
           one.unexplained.push_back({slot, slot + 1});
         }
@@ -336,7 +370,10 @@ class QueueJudge {
     return can_be ? *told : at;
   }
 
-  void lose(Case& one, std::size_t wound, std::int64_t slot, std::int32_t messages) {
+  void lose(Case& one, std::size_t wound, std::int64_t slot, std::int32_t messages,
+            std::optional<std::int64_t> log_offset) {
+    one.lost += messages;
+    tell_lost(log_offset.value_or(evidence_.wounds[wound].from));
     const bool batch = one.queue != nullptr && one.queue->kind == scan::QueueKind::batch;
     Slot& lost =
         verdicts_.slots[wound].emplace_back(Slot{one.id.topic, one.id.queue_id, slot, messages, batch});

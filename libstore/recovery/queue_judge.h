@@ -42,6 +42,8 @@ struct QueueVerdicts {
   std::vector<Step> steps;
   std::vector<QueueFloor> floors;
   std::int64_t missing_from = kEverything;  // log offset of the first record that needs a new unit
+  std::vector<std::int64_t> lost;           // see Plan
+  std::vector<QueueOutcome> queues;
   std::int64_t units_behind = 0;
   std::vector<std::string> refusals;
 };
