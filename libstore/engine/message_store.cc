@@ -15,6 +15,7 @@
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/format/store_lock.h"
 #include "libstore/recovery/apply.h"
+#include "libstore/recovery/undo_journal.h"
 
 namespace rmq::engine {
 namespace {
@@ -92,7 +93,8 @@ void MessageStore::run_preparer() {
   } while (wait_for_work(kIdle));
 }
 
-// Makes durable what put_async() placed, one group after the other: what comes while one is written is the next.
+// Makes durable what put_async() placed, one group after the other: what comes while one is written is the
+// next.
 void MessageStore::run_committer() {
   while (waiting_.wait()) {
     (void)flush_log();
@@ -188,7 +190,12 @@ Status MessageStore::start() {
   RMQ_CHECK(plan_recovery(found));
   const std::string pid = std::to_string(::getpid());
   RMQ_CHECK(files_.replace(io::join_path(root_, format::kAbortFileName), as_bytes(pid)));
-  RMQ_CHECK(recovery::apply(files_, root_, report_.plan, options_.clock->now_ms()));
+  if (options_.files_keep) {
+    RMQ_CHECK(recovery::carry_out(files_, report_.plan.steps));
+  } else {
+    RMQ_CHECK(recovery::apply(files_, root_, options_.config.commit_log_directories, report_.plan,
+                              options_.clock->now_ms()));
+  }
   if (!report_.plan.changes_nothing()) {
     RMQ_TRY(mended, survey());
     found = std::move(mended);
@@ -235,6 +242,7 @@ Status MessageStore::plan_recovery(const scan::StoreSurvey& survey) {
   recovery::PlanOptions plan;
   plan.depth = options_.check;
   plan.jobs = options_.jobs;
+  plan.cancelled = options_.cancelled;
   RMQ_TRY(made, recovery::make_plan(files_, survey, plan));
   report_.plan = std::move(made);
   if (!report_.plan.possible()) {
@@ -247,6 +255,7 @@ Status MessageStore::plan_recovery(const scan::StoreSurvey& survey) {
     report_.plan.commit_log_file_size =
         options_.config.commit_log_file_size.value_or(CommitLogOptions{}.file_size);
   }
+  if (options_.review) RMQ_CHECK(options_.review(report_.plan));
   last_store_timestamp_ = report_.plan.last_store_timestamp;
   rules_.multi_dispatch = report_.plan.rules.multi_dispatch;
   rules_.lmq = report_.plan.rules.lmq;

@@ -69,6 +69,12 @@ struct StoreOptions {
   // Without threads of its own, for tests that decide what happens when: work() does a round of everything.
   bool background = true;
   std::size_t jobs = 2;  // threads of recovery
+  // Sees what recovery is going to do, when the lock is held and nothing has been written; what it refuses is
+  // not opened.
+  std::function<Status(const recovery::Plan& plan)> review;
+  std::function<bool()> cancelled;  // while recovery looks
+  // The file system keeps what recovery changes (recovery::UndoJournal), or nobody needs it: no lost+found.
+  bool files_keep = false;
   const Clock* clock = &system_clock();
 };
 

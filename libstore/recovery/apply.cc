@@ -6,26 +6,21 @@
 #include <vector>
 
 #include "libstore/recovery/plan_text.h"
+#include "libstore/recovery/undo_journal.h"
 
 namespace rmq::recovery {
 namespace {
 
 constexpr std::int64_t kPiece = 1 << 20;
 
-std::string flat_name(std::string shown) {
-  std::ranges::replace(shown, '/', '_');
-  return shown;
-}
-
 class Carrier {
  public:
-  Carrier(io::FileSystem& files, std::string copies) : files_(files), copies_(std::move(copies)) {}
+  explicit Carrier(io::FileSystem& files) : files_(files) {}
 
   Status carry_out(const Step& step) {
     switch (step.kind) {
       case Step::Kind::rename: return files_.rename(step.path, step.target);
-      case Step::Kind::set_aside:
-        return files_.rename(step.path, io::join_path(copies_, flat_name(step.shown)));
+      case Step::Kind::set_aside: return files_.remove(step.path);
       case Step::Kind::make: return make(step);
       case Step::Kind::replace: return replace(step);
       case Step::Kind::write:
@@ -63,8 +58,6 @@ class Carrier {
   Status replace(const Step& step) {
     if (const auto old = files_.stat(step.path)) {
       RMQ_CHECK(still_as_planned(step, 0, old->size));
-      RMQ_TRY(file, files_.open(step.path));
-      RMQ_CHECK(keep(step, *file, 0, old->size));
     }
     return files_.replace(step.path, step.bytes);
   }
@@ -76,12 +69,10 @@ class Carrier {
     return wrong_use(fmt::format("{} has changed since the plan was made", step.shown));
   }
 
-  // The bytes that change are copied first, so that the file's own are never the only ones.
   Status change(const Step& step) {
     RMQ_TRY(was, files_.stat(step.path));
     RMQ_TRY(file, files_.open_for_write(step.path));
     RMQ_CHECK(still_as_planned(step, step.from, step.to));
-    RMQ_CHECK(keep(step, *file, step.from, step.to));
     if (step.kind == Step::Kind::write) RMQ_CHECK(file->write_at(step.from, step.bytes));
     if (step.kind == Step::Kind::copy) RMQ_CHECK(copy(*file, step));
     if (step.kind == Step::Kind::zero) RMQ_CHECK(zero(*file, step.from, step.to));
@@ -90,20 +81,6 @@ class Carrier {
     // Stock deletes files by their time, and searches messages by it: only a new file has none yet.
     const bool new_file = step.kind == Step::Kind::bridge && step.from == 0;
     return files_.set_modified(step.path, new_file ? step.modified_ms : was.modified_ms);
-  }
-
-  Status keep(const Step& step, const io::ReadFile& file, std::int64_t from, std::int64_t to) {
-    std::vector<std::byte> bytes;
-    for (std::int64_t at = from; at < to; at += kPiece) {
-      bytes.resize(static_cast<std::size_t>(std::min(kPiece, to - at)));
-      RMQ_TRY(got, file.read_at(at, bytes));
-      bytes.resize(got);
-      const bool zeros = std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-      if (zeros) continue;
-      RMQ_CHECK(
-          files_.replace(io::join_path(copies_, fmt::format("{}@{}", flat_name(step.shown), at)), bytes));
-    }
-    return {};
   }
 
   static Status zero(io::WriteFile& file, std::int64_t from, std::int64_t to) {
@@ -131,22 +108,30 @@ class Carrier {
   }
 
   io::FileSystem& files_;
-  std::string copies_;
 };
 
 }  // namespace
 
-Status apply(io::FileSystem& files, const std::string& root, const Plan& plan, std::int64_t stamp) {
-  if (plan.changes_nothing()) return {};
-  const std::string lost_and_found = io::join_path(root, kLostAndFound);
-  while (files.stat(io::join_path(lost_and_found, std::to_string(stamp)))) ++stamp;
-  const std::string copies = io::join_path(lost_and_found, std::to_string(stamp));
-  RMQ_CHECK(files.make_directories(copies));
-  const std::string told = steps_as_json(plan);
-  RMQ_CHECK(files.replace(io::join_path(copies, "plan.json"), std::as_bytes(std::span(told))));
-  Carrier carrier(files, copies);
-  for (const Step& step : plan.steps) RMQ_CHECK(carrier.carry_out(step));
+Status carry_out(io::FileSystem& files, const std::vector<Step>& steps) {
+  Carrier carrier(files);
+  for (const Step& step : steps) RMQ_CHECK(carrier.carry_out(step));
   return {};
+}
+
+Status apply(io::FileSystem& files, const std::string& root,
+             const std::vector<std::string>& other_directories, const Plan& plan, std::int64_t now_ms) {
+  if (plan.changes_nothing()) return {};
+  UndoOptions options;
+  options.root = root;
+  options.others = other_directories;
+  options.directory = lost_and_found_directory(files, root, now_ms);
+  options.purpose = "recovery";
+  UndoJournal journal(files, options);
+  RMQ_CHECK(journal.begin());
+  const std::string told = steps_as_json(plan);
+  RMQ_CHECK(files.replace(io::join_path(options.directory, "plan.json"), std::as_bytes(std::span(told))));
+  RMQ_CHECK(carry_out(journal, plan.steps));
+  return journal.end();
 }
 
 }  // namespace rmq::recovery

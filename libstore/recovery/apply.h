@@ -1,8 +1,9 @@
-// Carries out a plan. What it overwrites or takes away is kept: lost+found/<stamp>/, below the store's root.
+// Carries out a plan.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "libstore/base/status.h"
 #include "libstore/io/file_system.h"
@@ -10,16 +11,16 @@
 
 namespace rmq::recovery {
 
-inline constexpr std::string_view kLostAndFound = "lost+found";
+// The caller holds the store's lock, has left an abort file, and keeps what is overwritten: `files` is an
+// UndoJournal, or it is a copy that nobody needs. Every step is durable before the next one begins, and after
+// a kill between or within any two a plan is made again that does the rest. Fails with wrong_use where a file
+// is not what the plan saw; steps before that one are done.
+[[nodiscard]] Status carry_out(io::FileSystem& files, const std::vector<Step>& steps);
 
-// The caller holds the store's lock, and has left an abort file. Every step is durable before the next one
-// begins, and after a kill between or within any two a plan is made again that does the rest. `stamp` names
-// the directory of the copies (milliseconds since the epoch; the next number where that is taken).
-//
-// lost+found/<stamp>/plan.json says what was done, a step a line (plan_text.h); a file that was set aside
-// lies there under its name with '_' for '/', and bytes that were overwritten as <file>@<position>. Fails
-// with wrong_use where a file is not what the plan saw; steps before that one are done.
-[[nodiscard]] Status apply(io::FileSystem& files, const std::string& root, const Plan& plan,
-                           std::int64_t stamp);
+// The same, with what is overwritten or taken away kept in lost+found/<UTC time>/ below the root
+// (undo_journal.h), beside plan.json, which has the steps, one a line.
+[[nodiscard]] Status apply(io::FileSystem& files, const std::string& root,
+                           const std::vector<std::string>& other_directories, const Plan& plan,
+                           std::int64_t now_ms);
 
 }  // namespace rmq::recovery

@@ -420,7 +420,7 @@ TEST(MessageStore, ATornTailIsZeroedAndKept) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory.store() + "/lost+found")) {
     if (!entry.is_regular_file()) continue;
     std::ifstream copy(entry.path(), std::ios::binary);
-    kept.assign(std::istreambuf_iterator<char>(copy), {});
+    kept.append(std::istreambuf_iterator<char>(copy), {});
   }
   EXPECT_THAT(kept, HasSubstr("half of a message"));
   ASSERT_TRUE(store->close());
