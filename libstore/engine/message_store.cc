@@ -243,7 +243,8 @@ Status MessageStore::plan_recovery(const scan::StoreSurvey& survey) {
   plan.depth = options_.check;
   plan.jobs = options_.jobs;
   plan.cancelled = options_.cancelled;
-  RMQ_TRY(made, recovery::make_plan(files_, survey, plan));
+  RMQ_TRY(made,
+          options_.planner ? options_.planner(survey, plan) : recovery::make_plan(files_, survey, plan));
   report_.plan = std::move(made);
   if (!report_.plan.possible()) {
     return wrong_use(fmt::format(
@@ -255,7 +256,6 @@ Status MessageStore::plan_recovery(const scan::StoreSurvey& survey) {
     report_.plan.commit_log_file_size =
         options_.config.commit_log_file_size.value_or(CommitLogOptions{}.file_size);
   }
-  if (options_.review) RMQ_CHECK(options_.review(report_.plan));
   last_store_timestamp_ = report_.plan.last_store_timestamp;
   rules_.multi_dispatch = report_.plan.rules.multi_dispatch;
   rules_.lmq = report_.plan.rules.lmq;

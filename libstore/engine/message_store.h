@@ -69,9 +69,10 @@ struct StoreOptions {
   // Without threads of its own, for tests that decide what happens when: work() does a round of everything.
   bool background = true;
   std::size_t jobs = 2;  // threads of recovery
-  // Sees what recovery is going to do, when the lock is held and nothing has been written; what it refuses is
-  // not opened.
-  std::function<Status(const recovery::Plan& plan)> review;
+  // Makes recovery's plan instead of recovery::make_plan, when the lock is held and nothing has been written;
+  // the store is not opened where it fails.
+  std::function<Result<recovery::Plan>(const scan::StoreSurvey& survey, const recovery::PlanOptions& options)>
+      planner;
   std::function<bool()> cancelled;  // while recovery looks
   // The file system keeps what recovery changes (recovery::UndoJournal), or nobody needs it: no lost+found.
   bool files_keep = false;

@@ -92,6 +92,9 @@ class FileSystem : public ReadFileSystem {
   // finds the old or the new content, also after a power loss. Mode and owner stay. A kill may leave a hidden file beside
   // it (.NAME.PID.N.new), so this is not for directories where every file counts (commit log, queues).
   [[nodiscard]] virtual Status replace(const std::string& path, std::span<const std::byte> bytes) = 0;
+  // A new file that is the same: content, holes, mode, owner and time; it shares blocks with the old one where the file
+  // system can do that. Durable. An existing `to` is an error (EEXIST).
+  [[nodiscard]] virtual Status copy(const std::string& from, const std::string& to);
   // The directory and those above it that are missing; durable.
   [[nodiscard]] virtual Status make_directories(const std::string& path) = 0;
   // Within one file system; an existing `to` is an error (EEXIST). Durable, as far as names go: contents are not synced.

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -107,15 +108,35 @@ Status fill(int descriptor, const std::string& path, std::int64_t size, std::spa
   return durability == Durability::now ? sync_all(descriptor, path) : Status();
 }
 
+// What root makes in somebody's directory is theirs: a broker must be able to open it.
+Status own_like_directory(int descriptor, const std::string& path) {
+  if (::geteuid() != 0) return {};
+  struct stat directory{};
+  if (::stat(parent_of(path).c_str(), &directory) != 0)
+    return os_error(errno, "asking for the owner of " + path);
+  if (directory.st_uid == 0 && directory.st_gid == 0) return {};
+  if (::fchown(descriptor, directory.st_uid, directory.st_gid) != 0)
+    return os_error(errno, "giving " + path + " to the owner of its directory");
+  return {};
+}
+
+Status make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), kDirectoryMode) != 0) return os_error(errno, "creating the directory " + path);
+  const Descriptor made(
+      uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
+  if (!made.open()) return os_error(errno, "opening " + path);
+  return own_like_directory(made.number(), path);
+}
+
 // Without syncs: whoever calls makes the names durable.
 Status make_missing_directories(const std::string& path) {
-  if (::mkdir(path.c_str(), kDirectoryMode) == 0) return {};
-  if (errno == ENOENT && parent_of(path) != path) {
+  Status made = make_directory(path);
+  if (!made && made.error().os_errno == ENOENT && parent_of(path) != path) {
     RMQ_CHECK(make_missing_directories(parent_of(path)));
-    if (::mkdir(path.c_str(), kDirectoryMode) == 0) return {};
+    made = make_directory(path);
   }
-  if (errno == EEXIST) return {};  // where it is no directory, the file cannot be made
-  return os_error(errno, "creating the directory " + path);
+  // Where it is no directory, the file cannot be made.
+  return !made && made.error().os_errno == EEXIST ? Status{} : made;
 }
 
 // Moves a name; EEXIST where `to` has a file.
@@ -147,6 +168,7 @@ Result<Descriptor> open_unnamed(const std::string& path) {
     // EISDIR: a kernel or file system that never heard of O_TMPFILE.
     return os_error(errno == EISDIR ? EOPNOTSUPP : errno, "creating " + path);
   }
+  RMQ_CHECK(own_like_directory(descriptor.number(), path));
   return descriptor;
 }
 
@@ -182,7 +204,8 @@ Result<Descriptor> create_beside(const std::string& path, std::int64_t size, std
   Descriptor descriptor(uninterrupted(
       [&] { return ::open(beside.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode); }));
   if (!descriptor.open()) return os_error(errno, "creating " + beside);
-  Status done = fill(descriptor.number(), beside, size, head, allocation, Durability::now);
+  Status done = own_like_directory(descriptor.number(), path);
+  if (done) done = fill(descriptor.number(), beside, size, head, allocation, Durability::now);
   if (done) done = rename_exclusively(beside, path);
   if (done) return descriptor;
   ::unlink(beside.c_str());
@@ -460,7 +483,8 @@ class PosixFileSystem final : public FileSystem {
     struct stat old{};
     const bool exists = ::stat(target.c_str(), &old) == 0;
     RMQ_TRY(aside, open_aside(target));
-    Status done = exists ? like(aside.descriptor.number(), old, target) : Status{};
+    Status done = exists ? like(aside.descriptor.number(), old, target)
+                         : posix::own_like_directory(aside.descriptor.number(), target);
     if (done) done = posix::write_bytes(aside.descriptor.number(), aside.path, 0, bytes);
     if (done) done = posix::sync_all(aside.descriptor.number(), aside.path);
     if (done && ::rename(aside.path.c_str(), target.c_str()) != 0)
@@ -486,11 +510,10 @@ class PosixFileSystem final : public FileSystem {
     const std::string parent = posix::parent_of(plain);
     if (parent == plain) return os_error(ENOENT, "creating the directory " + plain);
     RMQ_CHECK(make_directories(parent));
-    if (::mkdir(plain.c_str(), posix::kDirectoryMode) != 0) {
-      const int fault = errno;  // EEXIST: somebody else was faster, or a link leads nowhere
-      if (fault != EEXIST || ::stat(plain.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
-        return os_error(fault, "creating the directory " + plain);
-      }
+    if (const Status made = posix::make_directory(plain); !made) {
+      // EEXIST: somebody else was faster, or a link leads nowhere.
+      if (made.error().os_errno != EEXIST || ::stat(plain.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+        return made;
     }
     return posix::sync_directory(parent);
   }
@@ -512,6 +535,24 @@ class PosixFileSystem final : public FileSystem {
     return posix::sync_directory(posix::parent_of(path));
   }
 
+  Status copy(const std::string& from, const std::string& to) override {
+    const Descriptor source(uninterrupted([&] { return ::open(from.c_str(), O_RDONLY | O_CLOEXEC); }));
+    struct stat was{};
+    if (!source.open() || ::fstat(source.number(), &was) != 0) return os_error(errno, "opening " + from);
+    Descriptor made(uninterrupted(
+        [&] { return ::open(to.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, posix::kFileMode); }));
+    if (!made.open()) return os_error(errno, "creating " + to);
+    Status done = like(made.number(), was, to);
+    if (done && ::ioctl(made.number(), FICLONE, source.number()) != 0)
+      done = copy_data(source.number(), made.number(), was.st_size, from + " to " + to);
+    const timespec times[2] = {{0, UTIME_OMIT}, was.st_mtim};
+    if (done && ::futimens(made.number(), times) != 0) done = os_error(errno, "setting the time of " + to);
+    if (done) done = posix::sync_all(made.number(), to);
+    if (done) done = posix::sync_directory(posix::parent_of(to));
+    if (!done) ::unlink(to.c_str());
+    return done;
+  }
+
   Status set_modified(const std::string& path, std::int64_t modified_ms) override {
     timespec times[2] = {};
     times[0].tv_nsec = UTIME_OMIT;
@@ -523,9 +564,14 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
-    Descriptor descriptor(uninterrupted([&] {
-      return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, posix::kFileMode);
-    }));
+    constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    Descriptor descriptor(
+        uninterrupted([&] { return ::open(path.c_str(), kFlags | O_CREAT | O_EXCL, posix::kFileMode); }));
+    if (descriptor.open()) {
+      RMQ_CHECK(posix::own_like_directory(descriptor.number(), path));
+    } else if (errno == EEXIST) {
+      descriptor = Descriptor(uninterrupted([&] { return ::open(path.c_str(), kFlags); }));
+    }
     if (!descriptor.open()) return os_error(errno, "opening " + path);
     struct flock range = first_byte();
     if (uninterrupted([&] { return ::fcntl(descriptor.number(), F_OFD_SETLK, &range); }) == 0) {
@@ -586,6 +632,39 @@ class PosixFileSystem final : public FileSystem {
       synced = status.st_dev;
     }
     return {};
+  }
+
+  // Holes stay holes.
+  static Status copy_data(int from, int to, off_t size, const std::string& what) {
+    if (::ftruncate(to, size) != 0) return os_error(errno, "copying " + what);
+    for (off_t at = ::lseek(from, 0, SEEK_DATA); at >= 0 && at < size; at = ::lseek(from, at, SEEK_DATA)) {
+      off_t end = ::lseek(from, at, SEEK_HOLE);
+      if (end < 0) end = size;
+      off_t target = at;
+      while (at < end) {
+        constexpr off_t kMost = 64 << 20;
+        ssize_t done =
+            ::copy_file_range(from, &at, to, &target, static_cast<std::size_t>(std::min(end - at, kMost)), 0);
+        if (done < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP))
+          done = copy_by_hand(from, at, to, target, std::min(end - at, kMost));
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return os_error(errno, "copying " + what);
+        if (done == 0) return {};  // it became shorter
+      }
+    }
+    return {};
+  }
+
+  // Between file systems, where the kernel does not do it.
+  static ssize_t copy_by_hand(int from, off_t& at, int to, off_t& target, off_t most) {
+    std::vector<std::byte> bytes(static_cast<std::size_t>(std::min<off_t>(most, 1 << 20)));
+    const ssize_t got = ::pread(from, bytes.data(), bytes.size(), at);
+    if (got <= 0) return got;
+    const ssize_t put = ::pwrite(to, bytes.data(), static_cast<std::size_t>(got), target);
+    if (put <= 0) return put;
+    at += put;
+    target += put;
+    return put;
   }
 
   static struct flock first_byte() {

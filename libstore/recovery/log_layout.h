@@ -17,6 +17,7 @@ struct LogPart {
   std::string path;       // where they will lie after the steps
   std::string shown;      // the same, for people
   std::int64_t size = 0;  // bytes that there are; fewer than a file has where it was cut short
+  bool is_last = false;   // the log is to end with them
 };
 
 struct LogLayout {

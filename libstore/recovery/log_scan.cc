@@ -89,6 +89,7 @@ class Scanner {
         case LogItemKind::record: take_record(*item); break;
       }
     }
+    if (part_->is_last) return;
     if (part_->size < file_size && found_.data_end < part_->start + file_size)
       wound(part_->size, file_size - part_->size, true);
     // Fewer bytes than any record takes end a file without a BLANK.

@@ -36,6 +36,7 @@ class Planner {
     layout_ = lay_out_log(files_, survey_, options_);
     for (const std::string& why : layout_.refusals) refuse(why);
     if (!plan_.possible()) return plan_;
+    cut();
     index_ = IndexCheck::check(files_, survey_, checkpoint_.index_msg_timestamp, options_);
     if (layout_.parts.empty()) {
       collect_steps();
@@ -129,6 +130,40 @@ class Planner {
   }
 
   // ---- the log
+
+  // Files behind the cut go; of the one that it lies in, what lies behind is not looked at, and becomes
+  // zeros.
+  void cut() {
+    if (!options_.cut_at) return;
+    const std::int64_t at = *options_.cut_at;
+    std::erase_if(layout_.parts, [&](const LogPart& part) {
+      if (part.start < at) return false;
+      if (!part.read_path.empty()) cut_off(part, part.start);
+      return true;
+    });
+    if (layout_.parts.empty()) return;
+    LogPart& last = layout_.parts.back();
+    if (last.read_path.empty() || last.start + last.size <= at) return;
+    cut_off(last, at);
+    last.size = at - last.start;
+    last.is_last = true;
+  }
+
+  void cut_off(const LogPart& part, std::int64_t at) {
+    Step step;
+    step.path = part.path;
+    step.shown = part.shown;
+    step.why = "it lies behind the cut";
+    if (at == part.start) {
+      step.kind = Step::Kind::set_aside;
+    } else {
+      step.kind = Step::Kind::zero;
+      step.from = at - part.start;
+      step.to = std::min(part.size, survey_.commit_log.file_size);
+      if (part.path == part.read_path) step.crc_before = crc_of(part.path, step.from, step.to);
+    }
+    log_steps_.push_back(std::move(step));
+  }
 
   [[nodiscard]] std::size_t part_of(std::int64_t log_offset) const {
     const auto behind = std::ranges::upper_bound(layout_.parts, log_offset, {}, &LogPart::start);

@@ -120,6 +120,8 @@ struct PlanOptions {
   Depth depth = Depth::full;
   std::size_t jobs = 1;
   std::function<bool()> cancelled;
+  // The log is to end here, or before it where no record ends here: what lies behind goes. Depth::full.
+  std::optional<std::int64_t> cut_at;
 };
 
 // Fails where the store cannot be read or `cancelled` said so; damage is no failure but a step or a refusal

@@ -426,6 +426,16 @@ Status UndoJournal::replace(const std::string& path, std::span<const std::byte> 
   return files_.replace(path, bytes);
 }
 
+Status UndoJournal::copy(const std::string& from, const std::string& to) {
+  RMQ_CHECK(may_change());
+  const std::lock_guard lock(mutex_);
+  if (begun()) {
+    if (files_.stat(to)) return os_error(EEXIST, "copying " + from + " to " + to);
+    RMQ_CHECK(note_made(to, false));
+  }
+  return files_.copy(from, to);
+}
+
 Status UndoJournal::make_directories(const std::string& path) {
   RMQ_CHECK(may_change());
   const std::lock_guard lock(mutex_);

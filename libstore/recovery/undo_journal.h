@@ -77,6 +77,7 @@ class UndoJournal final : public io::FileSystem {
   [[nodiscard]] std::vector<Status> create_sparse(std::span<const io::NewFile> files) override;
   [[nodiscard]] Status sync_file_system(const std::string& path) override;
   [[nodiscard]] Status replace(const std::string& path, std::span<const std::byte> bytes) override;
+  [[nodiscard]] Status copy(const std::string& from, const std::string& to) override;
   [[nodiscard]] Status make_directories(const std::string& path) override;
   [[nodiscard]] Status rename(const std::string& from, const std::string& to) override;
   // Moves it to the directory of originals; where that is on another file system, to lost+found of the store.
