@@ -9,8 +9,10 @@ namespace {
 
 constexpr std::size_t kPrefetchAhead = 32;
 
+}  // namespace
+
 // UtilAll.timeMillisToHumanString: yyyyMMddHHmmssSSS, as a number.
-std::int64_t stamp_of(std::int64_t local_time_ms) {
+std::int64_t index_file_stamp(std::int64_t local_time_ms) {
   const std::chrono::sys_time<std::chrono::milliseconds> time{std::chrono::milliseconds(local_time_ms)};
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
@@ -24,13 +26,11 @@ std::int64_t stamp_of(std::int64_t local_time_ms) {
   return stamp * 1000 + clock.subseconds().count();
 }
 
-std::string name_of(std::int64_t stamp) {
+std::string index_file_name(std::int64_t stamp) {
   std::string digits = std::to_string(stamp);
   if (digits.size() < 17) digits.insert(0, 17 - digits.size(), '0');
   return digits;
 }
-
-}  // namespace
 
 void IndexBatch::add(const DispatchRequest& request) {
   if (request.enters_index() && (request.uniq_key || !request.keys.empty())) {
@@ -109,8 +109,8 @@ Status IndexWriter::see_what_is_done(std::span<const scan::IndexFileInfo> existi
 
 std::string IndexWriter::next_name() {
   // Names are read in their order, also when the clock was put back; and never twice.
-  last_stamp_ = std::max(stamp_of(options_.local_time_ms()), last_stamp_ + 1);
-  return name_of(last_stamp_);
+  last_stamp_ = std::max(index_file_stamp(options_.local_time_ms()), last_stamp_ + 1);
+  return index_file_name(last_stamp_);
 }
 
 Status IndexWriter::need_file() {

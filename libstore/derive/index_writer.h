@@ -52,6 +52,11 @@ class IndexBatch {
   std::int32_t topic_hash_ = java_hash("#");
 };
 
+// The name of an index file that is made at a moment: milliseconds since 1970 began, in local time
+// (UtilAll.timeMillisToHumanString). Stamps are names as numbers.
+[[nodiscard]] std::int64_t index_file_stamp(std::int64_t local_time_ms);
+[[nodiscard]] std::string index_file_name(std::int64_t stamp);
+
 struct IndexWriterOptions {
   std::string directory;                                // .../index
   std::int32_t slots = format::kDefaultIndexSlots;      // maxHashSlotNum

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <iterator>
 
-#include "libstore/engine/anonymous_memory.h"
 #include "libstore/format/commit_log_record.h"
 #include "libstore/format/mapped_file_name.h"
+#include "libstore/io/anonymous_memory.h"
 
 namespace rmq::engine {
 namespace {
@@ -31,7 +31,7 @@ struct CommitLog::Tail {
   std::string path;
   std::shared_ptr<io::WriteFile> file;
   std::unique_ptr<io::WriteMap> map;
-  std::optional<AnonymousMemory> memory;
+  std::optional<io::AnonymousMemory> memory;
   std::span<std::byte> bytes;
   std::int64_t populated = 0;  // by prepare(); async flush
   std::int64_t zeroed = 0;     // by prepare(); sync flush
@@ -54,7 +54,7 @@ struct CommitLog::Tail {
       tail->map = std::move(map);
       tail->bytes = tail->map->bytes();
     } else {
-      RMQ_TRY(memory, AnonymousMemory::reserve(static_cast<std::size_t>(tail->file->size())));
+      RMQ_TRY(memory, io::AnonymousMemory::reserve(static_cast<std::size_t>(tail->file->size())));
       tail->memory = std::move(memory);
       tail->bytes = tail->memory->bytes();
     }

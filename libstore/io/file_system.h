@@ -85,6 +85,14 @@ class FileSystem : public ReadFileSystem {
   // that write_at() may find the disk full later; directories above are made. Durable when this returns, for the price of
   // a few syncs however many they are. One status a file.
   [[nodiscard]] virtual std::vector<Status> create_sparse(std::span<const NewFile> files) = 0;
+  // One file of a larger work that nobody uses before all of it is on disk: as create_sparse, but neither name nor content
+  // are durable before sync_file_system(), and after a kill a part of it may be there.
+  [[nodiscard]] virtual Result<std::unique_ptr<WriteFile>> create_unsynced(const std::string& path, std::int64_t size) {
+    const NewFile file{path, size, {}};
+    std::vector<Status> made = create_sparse({&file, 1});
+    if (!made.front()) return std::move(made.front()).error();
+    return open_for_write(path);
+  }
   // What was written to any file of the file system that `path` lies in is on disk (syncfs). After a failure, as with
   // WriteFile::sync: nobody knows which files it meant.
   [[nodiscard]] virtual Status sync_file_system(const std::string& path) = 0;

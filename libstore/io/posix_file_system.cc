@@ -469,6 +469,17 @@ class PosixFileSystem final : public FileSystem {
     return done;
   }
 
+  Result<std::unique_ptr<WriteFile>> create_unsynced(const std::string& path, std::int64_t size) override {
+    RMQ_CHECK(posix::make_missing_directories(posix::parent_of(path)));
+    Descriptor descriptor(uninterrupted(
+        [&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, posix::kFileMode); }));
+    if (!descriptor.open()) return os_error(errno, "creating " + path);
+    RMQ_CHECK(posix::own_like_directory(descriptor.number(), path));
+    RMQ_CHECK(posix::fill(descriptor.number(), path, size, {}, posix::Allocation::head,
+                          posix::Durability::later));
+    return std::make_unique<PosixFile>(std::move(descriptor), size, path);
+  }
+
   Status sync_file_system(const std::string& path) override {
     const Descriptor descriptor(
         uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));

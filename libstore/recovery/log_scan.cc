@@ -1,6 +1,8 @@
 #include "libstore/recovery/log_scan.h"
 
 #include <algorithm>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -17,7 +19,8 @@ namespace {
 using scan::GapLook;
 using scan::LogItemKind;
 
-struct Lane {                         // a queue as one worker knows it
+struct Lane {  // a queue as one worker knows it
+  QueueId id;
   std::unique_ptr<QueueUnits> units;  // none: the store has no such queue
   std::vector<RecordRun>* runs = nullptr;
 };
@@ -27,6 +30,7 @@ class Scanner {
   Scanner(const io::ReadFileSystem& files, const scan::StoreSurvey& survey,
           const derive::DispatchRules& rules, const IndexCheck& index)
       : files_(files), survey_(survey), rules_(rules), index_(index) {
+    lane_slots_.resize(kFirstSlots);
     for (const scan::Queue& queue : survey.queues) {
       // A topic has queues of one kind; where both are there, the batch queues count (ConsumeQueueStore).
       auto& known = queues_[{queue.topic, queue.queue_id}];
@@ -35,11 +39,12 @@ class Scanner {
     levels_known_ = !survey.config.message_delay_level.empty();
   }
 
-  PartScan scan(const LogPart& part, std::size_t number) {
+  PartScan scan(const LogPart& part, std::size_t number, RecordTap* tap) {
+    tap_ = tap;
     found_ = {};
     part_ = &part;
     number_ = number;
-    for (auto& [id, lane] : lanes_) lane.runs = nullptr;
+    for (Lane& lane : lanes_) lane.runs = nullptr;
     found_.data_end = part.start;
     if (part.read_path.empty()) {
       const std::int64_t size = survey_.commit_log.file_size;
@@ -123,8 +128,10 @@ class Scanner {
   void take_record(const scan::LogItem& item) {
     const std::int64_t log_offset = part_->start + item.position;
     const bool fits = item.position + item.length <= part_->size;
-    if (fits && item.message.physical_offset == log_offset && is_whole(item.message, item.bytes)) {
-      take_message(item.message, log_offset);
+    const format::StoreProperties& properties = properties_.read(item.message.properties);
+    if (fits && item.message.physical_offset == log_offset &&
+        is_whole(item.message, properties, item.bytes)) {
+      take_message(item.message, properties, log_offset);
     } else if (!fits || !mend(item.bytes, item.position)) {
       wound(item.position, std::min(item.length, part_->size - item.position));
     }
@@ -148,17 +155,20 @@ class Scanner {
     step.part = number_;
     step.what = mended->what;
     found_.mends.push_back(std::move(step));
-    take_message(*format::MessageView::parse(mended->record), log_offset);
+    const auto message = format::MessageView::parse(mended->record);
+    take_message(*message, format::store_properties(message->properties), log_offset);
     return true;
   }
 
-  void take_message(const format::MessageView& message, std::int64_t log_offset) {
+  void take_message(const format::MessageView& message, const format::StoreProperties& properties,
+                    std::int64_t log_offset) {
     ++found_.records;
     found_.data_end = log_offset + message.total_size;
     found_.last_store_timestamp = message.store_timestamp;
     found_.newest_timestamp = std::max(found_.newest_timestamp, message.store_timestamp);
-    const auto request = derive::dispatch_request(message, log_offset, rules_);
+    const auto request = derive::dispatch_request(message, properties, log_offset, rules_);
     if (!request) return;  // stock makes nothing of it either
+    if (tap_ != nullptr) tap_->take(*request);
     if (keys_ && found_.not_indexed_from == kEverything) {
       no_keys_below(log_offset);
       if (found_.not_indexed_from == kEverything && !keys_->has(*request))
@@ -201,14 +211,29 @@ class Scanner {
     return request.topic == format::kScheduleTopic && !levels_known_ && delay > 0 && delay % 1000 == 0;
   }
 
+  [[nodiscard]] std::size_t slot_of(std::string_view topic, std::int32_t queue_id) const {
+    const std::size_t mask = lane_slots_.size() - 1;
+    std::size_t hash = std::hash<std::string_view>{}(topic) +
+                       static_cast<std::size_t>(static_cast<std::uint32_t>(queue_id)) * 0x9E3779B97F4A7C15U;
+    hash ^= hash >> 32;
+    for (std::size_t slot = hash & mask;; slot = (slot + 1) & mask) {
+      const Lane* const lane = lane_slots_[slot];
+      if (lane == nullptr || (lane->id.queue_id == queue_id && lane->id.topic == topic)) return slot;
+    }
+  }
+
   Lane& lane_of(std::string_view topic, std::int32_t queue_id) {
-    key_.topic.assign(topic);
-    key_.queue_id = queue_id;
-    const auto known = lanes_.find(key_);
-    if (known != lanes_.end()) return known->second;
-    Lane& lane = lanes_[key_];
-    const auto queue = queues_.find(key_);
+    const std::size_t slot = slot_of(topic, queue_id);
+    if (lane_slots_[slot] != nullptr) return *lane_slots_[slot];
+    Lane& lane = lanes_.emplace_back();
+    lane.id = {std::string(topic), queue_id};
+    const auto queue = queues_.find(lane.id);
     if (queue != queues_.end()) lane.units = std::make_unique<QueueUnits>(files_, *queue->second);
+    lane_slots_[slot] = &lane;
+    if (2 * lanes_.size() > lane_slots_.size()) {
+      lane_slots_.assign(2 * lane_slots_.size(), nullptr);
+      for (Lane& one : lanes_) lane_slots_[slot_of(one.id.topic, one.id.queue_id)] = &one;
+    }
     return lane;
   }
 
@@ -217,9 +242,12 @@ class Scanner {
   const derive::DispatchRules& rules_;
   const IndexCheck& index_;
   std::map<QueueId, const scan::Queue*> queues_;
-  std::map<QueueId, Lane> lanes_;
+  static constexpr std::size_t kFirstSlots = 64;
+  std::deque<Lane> lanes_;
+  std::vector<Lane*> lane_slots_;  // by hash, at most half full
   bool levels_known_ = false;
-  QueueId key_;
+  format::StorePropertiesReader properties_;
+  RecordTap* tap_ = nullptr;
   PartScan found_;
   const LogPart* part_ = nullptr;
   std::size_t number_ = 0;
@@ -251,7 +279,11 @@ Status scan_log(const io::ReadFileSystem& files, const scan::StoreSurvey& survey
     scans.resize(std::min(4 * jobs, layout.parts.size() - begin));
     parallel_for(jobs, scans.size(), options.cancelled, [&](std::size_t worker, std::size_t i) {
       if (!workers[worker]) workers[worker] = std::make_unique<Scanner>(files, survey, rules, index);
-      scans[i] = workers[worker]->scan(layout.parts[begin + i], begin + i);
+      const LogPart& part = layout.parts[begin + i];
+      RecordTaps* const taps = options.taps;
+      RecordTap* const tap = taps == nullptr ? nullptr : &taps->begin_part(worker, begin + i, part.start);
+      scans[i] = workers[worker]->scan(part, begin + i, tap);
+      if (taps != nullptr) taps->end_part(worker);
     });
     if (options.cancelled && options.cancelled())
       return Error{ErrorCode::cancelled, 0, "planning the recovery"};

@@ -85,9 +85,13 @@ std::optional<Mended> flip_bit(std::span<const std::byte> bytes, const MessageVi
 }  // namespace
 
 bool is_whole(const MessageView& message, std::span<const std::byte> record) {
+  return is_whole(message, format::store_properties(message.properties), record);
+}
+
+bool is_whole(const MessageView& message, const format::StoreProperties& properties,
+              std::span<const std::byte> record) {
   return message.body_crc_matches() && message.topic.find('\0') == std::string_view::npos &&
-         !format::store_properties(message.properties).has_zero &&
-         message.check_property_crc(record) != MessageView::PropertyCrc::differs;
+         !properties.has_zero && message.check_property_crc(record) != MessageView::PropertyCrc::differs;
 }
 
 std::optional<Mended> mend_record(std::span<const std::byte> bytes, std::int64_t log_offset) {

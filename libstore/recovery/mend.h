@@ -10,12 +10,16 @@
 #include <vector>
 
 #include "libstore/format/commit_log_record.h"
+#include "libstore/format/message_properties.h"
 
 namespace rmq::recovery {
 
 // A record is what was written: body and, where it has one, property checksum match, and no zero byte
 // is in its text (where a torn write left some, no checksum of the body tells).
 [[nodiscard]] bool is_whole(const format::MessageView& message, std::span<const std::byte> record);
+// The same with its properties read already.
+[[nodiscard]] bool is_whole(const format::MessageView& message, const format::StoreProperties& properties,
+                            std::span<const std::byte> record);
 
 struct Mended {
   std::vector<std::byte> record;

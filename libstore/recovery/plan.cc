@@ -37,7 +37,8 @@ class Planner {
     for (const std::string& why : layout_.refusals) refuse(why);
     if (!plan_.possible()) return plan_;
     cut();
-    index_ = IndexCheck::check(files_, survey_, checkpoint_.index_msg_timestamp, options_);
+    if (options_.judge_index)
+      index_ = IndexCheck::check(files_, survey_, checkpoint_.index_msg_timestamp, options_);
     if (layout_.parts.empty()) {
       collect_steps();
       return plan_;
@@ -67,8 +68,10 @@ class Planner {
     plan_.dispatch_from = plan_.was_closed_cleanly ? plan_.log_end : layout_.parts[trusted].start;
     plan_.dispatch_from = std::min({plan_.dispatch_from, missing_from_, index_from_, plan_.log_end});
     plan_.dispatch_from = std::max(plan_.dispatch_from, plan_.log_begin);
-    std::erase_if(plan_.floors,
-                  [&](const QueueFloor& floor) { return floor.log_offset <= plan_.dispatch_from; });
+    // A tap has got every record.
+    if (options_.taps == nullptr)
+      std::erase_if(plan_.floors,
+                    [&](const QueueFloor& floor) { return floor.log_offset <= plan_.dispatch_from; });
     collect_steps();
     return std::move(plan_);
   }
@@ -198,6 +201,7 @@ class Planner {
     plan_.records = 0;
     plan_.last_store_timestamp = 0;
     plan_.walked_from = plan_.log_end = layout_.parts[first].start;
+    if (options_.taps != nullptr) options_.taps->begin(plan_, layout_.parts.size());
     std::int64_t before = 0;  // store time of the record before a part
     RMQ_CHECK(scan_log(files_, survey_, layout_, first, plan_.rules, index_, options_, [&](PartScan&& part) {
       for (auto& [id, runs] : part.runs)
@@ -224,7 +228,7 @@ class Planner {
   void decide_index() {
     index_kept_ = index_.files().size();
     index_from_ = kEverything;
-    if (!survey_.config.message_index_enable) return;
+    if (!survey_.config.message_index_enable || !options_.judge_index) return;
     const auto& all = index_.files();
     const bool was_there = !all.empty() || checkpoint_.index_msg_timestamp > 0;
     index_kept_ = index_.sound();

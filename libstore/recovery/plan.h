@@ -116,9 +116,30 @@ struct Plan {
   [[nodiscard]] std::int64_t floor_of(std::string_view topic, std::int32_t queue_id) const;
 };
 
+// Takes every record that counts while the log is walked: whoever needs all of them reads the log once.
+class RecordTap {
+ public:
+  virtual ~RecordTap() = default;
+  // `request` borrows from the record's bytes. In the order of the log within a part.
+  virtual void take(const derive::DispatchRequest& request) = 0;
+};
+
+class RecordTaps {
+ public:
+  virtual ~RecordTaps() = default;
+  // Before a walk, which may come more than once: `known` has the rules and the batch topics.
+  virtual void begin(const Plan& known, std::size_t parts) = 0;
+  // Called by one thread for a part of the log from its first record to its last, and then end_part. A thread
+  // is at one part at a time; parts come in any order.
+  [[nodiscard]] virtual RecordTap& begin_part(std::size_t worker, std::size_t part, std::int64_t start) = 0;
+  virtual void end_part(std::size_t worker) = 0;
+};
+
 struct PlanOptions {
   Depth depth = Depth::full;
   std::size_t jobs = 1;
+  bool judge_index = true;  // false: index files are neither looked at nor changed
+  RecordTaps* taps = nullptr;
   std::function<bool()> cancelled;
   // The log is to end here, or before it where no record ends here: what lies behind goes. Depth::full.
   std::optional<std::int64_t> cut_at;

@@ -337,14 +337,14 @@ class QueueJudge {
       if (at < last) lose(one, at, hole.from, static_cast<std::int32_t>(hole.to - hole.from), {});
     } else {
       for (std::int64_t slot = hole.from; slot < hole.to; ++slot) {
-        const auto unit = units != nullptr ? units->unit(slot) : std::nullopt;
-        const bool used = unit && unit->used && !unit->entry.is_pre_blank();
-        if (used && mend_field(one, unit->entry, slot)) continue;
+        const Unit unit = (units != nullptr ? units->unit(slot) : std::nullopt).value_or(Unit{});
+        const bool used = unit.used && !unit.entry.is_pre_blank();
+        if (used && mend_field(one, unit.entry, slot)) continue;
         if (mend_neighbour(one, slot, behind, before)) continue;
-        const auto told = used ? wound_at(unit->entry.commit_log_offset) : std::nullopt;
+        const auto told = used ? wound_at(unit.entry.commit_log_offset) : std::nullopt;
         at = wound_with_room(one, at, last, told);
         if (at < last) {
-          lose(one, at, slot, 1, used ? std::optional(unit->entry.commit_log_offset) : std::nullopt);
+          lose(one, at, slot, 1, used ? std::optional(unit.entry.commit_log_offset) : std::nullopt);
         } else {
           one.unexplained.push_back({slot, slot + 1});
         }

@@ -8,7 +8,7 @@
 
 #include "libstore/base/status.h"
 
-namespace rmq::engine {
+namespace rmq::io {
 
 class AnonymousMemory {
  public:
@@ -30,4 +30,4 @@ class AnonymousMemory {
   std::span<std::byte> bytes_;
 };
 
-}  // namespace rmq::engine
+}  // namespace rmq::io

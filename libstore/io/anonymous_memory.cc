@@ -1,10 +1,10 @@
-#include "libstore/engine/anonymous_memory.h"
+#include "libstore/io/anonymous_memory.h"
 
 #include <sys/mman.h>
 
 #include <cerrno>
 
-namespace rmq::engine {
+namespace rmq::io {
 
 Result<AnonymousMemory> AnonymousMemory::reserve(std::size_t size) {
   void* at =
@@ -23,4 +23,4 @@ void AnonymousMemory::release(std::size_t position, std::size_t length) {
   ::madvise(bytes_.data() + position, length, MADV_DONTNEED);
 }
 
-}  // namespace rmq::engine
+}  // namespace rmq::io
