@@ -10,12 +10,10 @@
 #include <tuple>
 #include <utility>
 
+#include "libstore/repair/stock_names.h"
+
 namespace rmq::repair {
 namespace {
-
-constexpr std::string_view kRetryPrefix = "%RETRY%";
-constexpr std::string_view kScheduleTopic = "SCHEDULE_TOPIC_XXXX";
-constexpr std::string_view kScheduleGroup = "SCHEDULE_CONSUMER";  // MixAll.SCHEDULE_CONSUMER_GROUP
 
 using GroupQueue = std::tuple<std::string, std::string, std::int32_t>;  // group, topic, queue id
 using TopicQueue = std::pair<std::string, std::int32_t>;
@@ -118,6 +116,7 @@ class Impact {
     const auto found = queues_.find(queue);
     static const recovery::QueueOutcome kNone;
     const recovery::QueueOutcome& outcome = found == queues_.end() ? kNone : *found->second;
+    row.found_back = found_from(queue, outcome, std::max(offsets.after.value_or(0), outcome.min_offset));
     std::vector<std::string> told;
     const bool is_lost = is_delay(key) ? mend_.delays_lost : mend_.offsets_lost;
     // From where on the group will read: without an offset from the beginning, as far as anybody can tell.
@@ -131,7 +130,8 @@ class Impact {
                             *offsets.before, *offsets.after)
               : fmt::format("its offset goes back from {} to {}", *offsets.before, *offsets.after));
     } else if (!offsets.after && is_lost) {
-      row.again = messages_in(queue, outcome, 0, outcome.max_offset);
+      row.again =
+          std::max<std::int64_t>(0, messages_in(queue, outcome, 0, outcome.max_offset) - row.found_back);
       if (row.again > 0)
         told.push_back(is_delay(key)
                            ? fmt::format("the offset of delay level {} is lost: all of its messages are "
@@ -144,10 +144,11 @@ class Impact {
       told.push_back("what was no offset is left out: its consumeFromWhere decides");
     }
     const bool has_offset = offsets.after.has_value() || offsets.before.has_value();
-    row.skipped = placeholders_in(queue, from, outcome.max_offset);
-    const std::int64_t cut_from = std::max({outcome.max_offset, from, offsets.before.value_or(0)});
-    if (has_offset) row.skipped += std::max<std::int64_t>(0, outcome.was_max - cut_from);
-    row.found_back = found_from(queue, outcome, from);
+    // What it had read before it was lost is no loss to it.
+    const std::int64_t unread = std::max(from, offsets.before.value_or(0));
+    row.skipped = placeholders_in(queue, unread, outcome.max_offset);
+    if (has_offset)
+      row.skipped += std::max<std::int64_t>(0, outcome.was_max - std::max(outcome.max_offset, unread));
     if (!has_offset && !is_lost && row.found_back == 0 && row.skipped == 0) return;
     if (row.skipped > 0) told.push_back(counted(row.skipped, "are lost that it had not read"));
     if (row.found_back > 0)
@@ -163,9 +164,7 @@ class Impact {
     std::set<std::string> with_offset;
     for (const format::ConsumerOffset& one : mend_.offsets_after) with_offset.insert(one.group);
     for (const std::string& group : mend_.groups) {
-      const bool is_stocks_own =
-          group.starts_with("CID_") || group.ends_with("_CONSUMER") || group == "SELF_TEST_C_GROUP";
-      if (with_offset.contains(group) || is_stocks_own) continue;
+      if (with_offset.contains(group) || is_predefined_group(group)) continue;
       ConsumerImpact row;
       row.group = group;
       row.text = fmt::format(

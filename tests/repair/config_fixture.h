@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,6 +15,7 @@
 #include "libstore/bytes/crc32.h"
 #include "libstore/forensics/verify.h"
 #include "libstore/format/config_files.h"
+#include "libstore/json/json_writer.h"
 #include "libstore/preflight/stock_config.h"
 #include "libstore/recovery/plan.h"
 #include "libstore/repair/config_mend.h"
@@ -133,8 +137,48 @@ class BrokerStore {
     const auto value = load(format::ConfigFileKind::consumer_offsets);
     if (!value) return all;
     for (const auto& one : *format::read_consumer_offsets(*value))
-      all[one.topic + "@" + one.group + "/" + std::to_string(one.queue_id)] = one.offset;
+      all[one.topic + (one.group.empty() ? "" : "@") + one.group + "/" + std::to_string(one.queue_id)] =
+          one.offset;
     return all;
+  }
+
+  // For tests/repair/stock_loads.py, which has a real broker load it: config/, and what should be loaded from
+  // it, below the directory RMQ_EXPORT; every RMQ_EXPORT_EVERY-th call.
+  void export_config(const std::string& name) const {
+    const char* const directory = std::getenv("RMQ_EXPORT");
+    const char* const every = std::getenv("RMQ_EXPORT_EVERY");
+    static int calls = 0;
+    if (directory == nullptr || calls++ % (every == nullptr ? 1 : std::atoi(every)) != 0) return;
+    const auto target = std::filesystem::path(directory) / name;
+    std::filesystem::create_directories(target / "config");
+    for (const auto& [path, file] : files.files) {
+      if (!path.starts_with(root + "/config/")) continue;
+      std::ofstream(target / "config" / path.substr(root.size() + 8), std::ios::binary)
+          << as_text(file.bytes);
+    }
+    json::JsonLine line;
+    line.begin_object();
+    line.key("topics");
+    line.begin_object();
+    for (const auto& [topic, config] : topics()) {
+      line.any_key(topic);
+      line.value(std::to_string(config.read_queues) + "/" + std::to_string(config.write_queues));
+    }
+    line.end_object();
+    line.key("groups");
+    line.begin_array();
+    for (const std::string& group : groups()) line.value(group);
+    line.end_array();
+    line.key("offsets");
+    line.begin_object();
+    for (const auto& [key, offset] : offsets()) {
+      line.any_key(key);
+      line.value(offset);
+    }
+    line.end_object();
+    line.end_object();
+    line.end_line();
+    std::ofstream(target / "expected.json", std::ios::binary) << line.text();
   }
 
   testing::MemoryFileSystem files;

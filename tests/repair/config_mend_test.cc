@@ -49,6 +49,7 @@ TEST(ConfigMend, EveryDamagedStore) {
     EXPECT_EQ(mend.steps.empty(), !is_damaged);
     store.apply(mend);
     store.expect_mended(plan);
+    store.export_config(name);
     EXPECT_THAT(store.config_findings(), IsEmpty());
     EXPECT_EQ(store.offsets(), good.offsets());
     EXPECT_EQ(store.groups(), good.groups());
@@ -215,6 +216,25 @@ TEST(ConfigMend, AFileThatSaysNothingDoesNotHideItsBackup) {
     store.apply(store.mend(plan));
     store.expect_mended(plan);
     EXPECT_EQ(store.offsets(), BrokerStore("broker-config").offsets());
+  }
+}
+
+// Stock would load it, and the group would have no offset.
+TEST(ConfigMend, ZerosInANameAreDamage) {
+  for (const bool has_backup : {true, false}) {
+    BrokerStore store("broker-config");
+    std::string text = *store.text("consumerOffset.json");
+    text.replace(text.find("@cg_tag"), 3, 3, '\0');
+    store.set("consumerOffset.json", text);
+    if (!has_backup) store.set("consumerOffset.json.bak", text);
+    const recovery::Plan plan = store.plan();
+    EXPECT_THAT(store.config_findings(), IsEmpty());
+    store.apply(store.mend(plan));
+    store.expect_mended(plan);
+    auto expected = BrokerStore("broker-config").offsets();
+    if (!has_backup)
+      std::erase_if(expected, [](const auto& one) { return one.first.find("@cg_tag") != one.first.npos; });
+    EXPECT_EQ(store.offsets(), expected);
   }
 }
 
