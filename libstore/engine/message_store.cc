@@ -184,8 +184,11 @@ Status MessageStore::start() {
       return wrong_use("maxLmqConsumeQueueNum '" + most + "' is no number");
   }
   RMQ_CHECK(files_.make_directories(root_));
-  RMQ_TRY(lock, files_.lock(io::join_path(root_, format::kStoreLockFileName)));
-  lock_ = std::move(lock);
+  lock_ = std::move(options_.lock);
+  if (!lock_) {
+    RMQ_TRY(lock, files_.lock(io::join_path(root_, format::kStoreLockFileName)));
+    lock_ = std::move(lock);
+  }
   RMQ_TRY(found, survey());
   RMQ_CHECK(plan_recovery(found));
   const std::string pid = std::to_string(::getpid());

@@ -69,6 +69,8 @@ struct StoreOptions {
   // Without threads of its own, for tests that decide what happens when: work() does a round of everything.
   bool background = true;
   std::size_t jobs = 2;  // threads of recovery
+  // The store's, where the caller has taken it already.
+  std::shared_ptr<io::FileLock> lock;
   // Makes recovery's plan instead of recovery::make_plan, when the lock is held and nothing has been written;
   // the store is not opened where it fails.
   std::function<Result<recovery::Plan>(const scan::StoreSurvey& survey, const recovery::PlanOptions& options)>
@@ -297,7 +299,7 @@ class MessageStore {
   StoreOptions options_;
   std::string root_;
   OpenReport report_;
-  std::unique_ptr<io::FileLock> lock_;
+  std::shared_ptr<io::FileLock> lock_;
   std::unique_ptr<CommitLog> log_;
   derive::DispatchRules rules_;
   derive::DispatchRules

@@ -129,7 +129,7 @@ Status apply(io::FileSystem& files, const std::string& root,
   UndoJournal journal(files, options);
   RMQ_CHECK(journal.begin());
   const std::string told = steps_as_json(plan);
-  RMQ_CHECK(files.replace(io::join_path(options.directory, "plan.json"), std::as_bytes(std::span(told))));
+  RMQ_CHECK(files.replace(io::join_path(options.directory, kUndoPlan), std::as_bytes(std::span(told))));
   RMQ_CHECK(carry_out(journal, plan.steps));
   return journal.end();
 }

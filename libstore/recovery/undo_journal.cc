@@ -225,6 +225,12 @@ Status UndoJournal::end() {
   return {};
 }
 
+bool UndoJournal::has_changed(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(path);
+  return found != known_.end() && (found->second->made || found->second->touched);
+}
+
 Status UndoJournal::may_change() const {
   if (begun() && options_.cancelled && options_.cancelled())
     return Error{ErrorCode::cancelled, 0, "cancelled"};
@@ -816,8 +822,9 @@ class Undoer {
       const bool saved =
           std::ranges::any_of(manifest_.entries, [&](const Entry& one) { return one.saved == entry.name; });
       const bool leftover =
-          entry.kind == io::EntryKind::file && (entry.name.find('@') != std::string::npos ||
-                                                entry.name == kBefore || is_aside_of(entry.name, kBefore));
+          entry.kind == io::EntryKind::file &&
+          (entry.name.find('@') != std::string::npos || entry.name == kBefore || entry.name == kUndoPlan ||
+           is_aside_of(entry.name, kBefore) || is_aside_of(entry.name, kUndoPlan));
       if (saved || leftover) RMQ_CHECK(files_.remove(io::join_path(directory_, entry.name)));
     }
     RMQ_CHECK(files_.remove(io::join_path(directory_, kManifest)));

@@ -23,6 +23,8 @@
 namespace rmq::recovery {
 
 inline constexpr std::string_view kLostAndFound = "lost+found";
+// Beside the manifest, from whoever plans: the steps, one a line.
+inline constexpr std::string_view kUndoPlan = "plan.json";
 
 // lost+found/<UTC time>, for instance 20261121T202457.123Z, or that with a number behind it where it is
 // taken.
@@ -67,6 +69,8 @@ class UndoJournal final : public io::FileSystem {
   [[nodiscard]] Status end();
   [[nodiscard]] bool begun() const { return manifest_ != nullptr; }
   [[nodiscard]] const std::string& directory() const { return options_.directory; }
+  // The file is new, or something in it was written.
+  [[nodiscard]] bool has_changed(const std::string& path) const;
 
   [[nodiscard]] Result<std::unique_ptr<io::ReadFile>> open(const std::string& path) const override;
   [[nodiscard]] Result<std::vector<io::DirectoryEntry>> list(const std::string& directory) const override;
@@ -111,7 +115,7 @@ class UndoJournal final : public io::FileSystem {
 
   io::FileSystem& files_;
   UndoOptions options_;
-  std::recursive_mutex mutex_;
+  mutable std::recursive_mutex mutex_;
   std::unique_ptr<io::WriteFile> manifest_;
   std::int64_t manifest_end_ = 0;
   std::vector<std::string> made_before_;  // the lock, if it was not there

@@ -24,7 +24,8 @@ def rows_of(path):
         return [json.loads(line) for line in file]
 
 
-def check(tools, stores, name, work, complain):
+def unpack(stores, name, work):
+    """A copy of the store in `work`, and a broker.conf with what it was made with: their paths."""
     folder = os.path.join(stores, name)
     store = os.path.join(work, "store")
     if os.path.isdir(os.path.join(folder, "store")):
@@ -37,6 +38,46 @@ def check(tools, stores, name, work, complain):
     with open(conf, "w", encoding="utf-8") as file:
         for key, value in {**settings.get("storeConfig", {}), **settings.get("brokerConfig", {})}.items():
             file.write(f"{key}={value}\n".replace("{ROOT}", store))
+    return store, conf
+
+
+def check_messages(tool, stores, name, store, placeholders, complain):
+    """Every message that was whole is where it was, and placeholders are where they were promised."""
+    folder = os.path.join(stores, name)
+    damage = {}
+    if os.path.exists(os.path.join(folder, "damage.json")):
+        with open(os.path.join(folder, "damage.json"), encoding="utf-8") as file:
+            damage = json.load(file)
+    before = os.path.join(stores, damage.get("base") or name, "expected.jsonl")
+    if not os.path.exists(before):
+        return
+    dumped = tool("rmq-dump", "log", store, "-o", "json", "--hash", "--join", "--progress", "never")
+    after = {}
+    for line in dumped.stdout.splitlines():
+        row = json.loads(line)
+        if row["kind"] == "record":
+            after[row["phyOffset"]] = row
+    destroyed = set(damage.get("destroyedPhyOffsets", []))
+    for row in rows_of(before):
+        if row["phyOffset"] in destroyed or "dledger" in row:
+            continue
+        now = after.get(row["phyOffset"])
+        if now is None or any(now[key] != row[key] for key in KEEPS):
+            complain(f"the message at {row['phyOffset']} is not what it was: {now}")
+            return
+        if row["readable"] and not now["readable"]:
+            complain(f"the message at {row['phyOffset']} cannot be read any more")
+            return
+    for lost in placeholders:
+        row = after.get(lost["phyOffset"])
+        held = row and (row["topic"], row["queueId"], row["queueOffset"]) == (lost["topic"], lost["queueId"], lost["queueOffset"])
+        if not held or not row["readable"] or PLACEHOLDER not in row["properties"]:
+            complain(f"no placeholder where the plan says so: {lost}, {row}")
+            return
+
+
+def check(tools, stores, name, work, complain):
+    store, conf = unpack(stores, name, work)
 
     def tool(command, *arguments):
         return subprocess.run([os.path.join(tools, command), *arguments, "--broker-conf", conf], capture_output=True, text=True,
@@ -63,37 +104,7 @@ def check(tools, stores, name, work, complain):
     again = tool("rmq-store", "open", store, "-o", "json")
     if again.returncode != 0 or json.loads(again.stdout)["steps"]:
         complain(f"a second open has something to do: {again.stdout[:200]}{again.stderr[:200]}")
-
-    damage = {}
-    if os.path.exists(os.path.join(folder, "damage.json")):
-        with open(os.path.join(folder, "damage.json"), encoding="utf-8") as file:
-            damage = json.load(file)
-    before = os.path.join(stores, damage.get("base") or name, "expected.jsonl")
-    if not os.path.exists(before):
-        return
-    dumped = tool("rmq-dump", "log", store, "-o", "json", "--hash", "--join", "--progress", "never")
-    after = {}
-    for line in dumped.stdout.splitlines():
-        row = json.loads(line)
-        if row["kind"] == "record":
-            after[row["phyOffset"]] = row
-    destroyed = set(damage.get("destroyedPhyOffsets", []))
-    for row in rows_of(before):
-        if row["phyOffset"] in destroyed or "dledger" in row:
-            continue
-        now = after.get(row["phyOffset"])
-        if now is None or any(now[key] != row[key] for key in KEEPS):
-            complain(f"the message at {row['phyOffset']} is not what it was: {now}")
-            return
-        if row["readable"] and not now["readable"]:
-            complain(f"the message at {row['phyOffset']} cannot be read any more")
-            return
-    for lost in plan["placeholders"]:
-        row = after.get(lost["phyOffset"])
-        held = row and (row["topic"], row["queueId"], row["queueOffset"]) == (lost["topic"], lost["queueId"], lost["queueOffset"])
-        if not held or not row["readable"] or PLACEHOLDER not in row["properties"]:
-            complain(f"no placeholder where the plan says so: {lost}, {row}")
-            return
+    check_messages(tool, stores, name, store, plan["placeholders"], complain)
 
 
 def main():

@@ -184,6 +184,32 @@ Exit: 0 done, 4 nothing found, or the store needs repair, 8 could not read or wr
 32 cancelled, 64 the store is in use; added up.
 )";
 
+constexpr std::string_view kRepair =
+    R"(Usage: rmq-repair STORE [--plan P.json]         shows what would be done, and changes nothing
+       rmq-repair apply P.json [--undo DIR] --yes  carries a plan out, if the store still is what it was
+       rmq-repair undo DIR --yes                   puts every byte back
+       rmq-repair STORE --out NEWDIR               makes a mended copy, and leaves STORE alone
+       rmq-repair STORE --preen --yes              only what cannot lose a message
+       rmq-repair cut STORE --to-offset X|--to-time T    ends the log there
+       rmq-repair heal STORE --from REPLICA        takes damaged ranges from another copy of the store
+
+  --plan FILE     keeps the plan, as JSON, for apply
+  --yes           carries it out; without it nothing is changed
+  --undo DIR      where the old bytes go (default: STORE/lost+found/<UTC time>)
+  --to-offset X   the last record that ends at X or before it is the last one
+  --to-time T     records stored later go: ISO 8601, epoch milliseconds, or -2h
+
+Flags of every command:
+  -o, --output text|json   --json   -j, --jobs N   --utc   --progress auto|always|never
+  --broker-conf FILE   --commitlog DIR[,DIR]   --consumequeue DIR   --index DIR   --config DIR
+  -h, --help   --version
+
+Nothing is deleted. The store must not be in use.
+Exit: a plan has rmq-verify's code, 4 if there is work; carried out: 1, or 5 when problems stay;
+0 nothing to do, 8 could not read or write, or too little space, 16 wrong use, 32 cancelled (and put
+back), 64 the store is in use, or not what the plan saw; added up. Manual: man rmq-repair.
+)";
+
 }  // namespace
 
 std::string_view dump_help(std::string_view verb) {
@@ -204,5 +230,7 @@ std::string_view dump_help(std::string_view verb) {
 std::string_view verify_help() { return kVerify; }
 
 std::string_view store_help() { return kStore; }
+
+std::string_view repair_help() { return kRepair; }
 
 }  // namespace rmq::cli

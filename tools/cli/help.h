@@ -9,5 +9,6 @@ namespace rmq::cli {
 [[nodiscard]] std::string_view dump_help(std::string_view verb);
 [[nodiscard]] std::string_view verify_help();
 [[nodiscard]] std::string_view store_help();
+[[nodiscard]] std::string_view repair_help();
 
 }  // namespace rmq::cli

@@ -98,8 +98,7 @@ Opened open_store(const Arguments& arguments, recovery::Depth check, bool may_be
       return {nullptr, fail(wrong_use(root + " is one file; give the directory above commitlog/"))};
     const forensics::LockState lock = ask_lock_state(*survey);
     if (lock.holder || lock.writer) {
-      complain(kProgram, root + " is in use by process " +
-                             std::to_string(lock.holder ? *lock.holder : *lock.writer) + "; stop it first");
+      complain(kProgram, live_sentence(root, lock));
       return {nullptr, kExitRefused};
     }
   }

@@ -1,6 +1,7 @@
 #include "tools/cli/store_input.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -180,6 +181,17 @@ forensics::LockState ask_lock_state(const scan::StoreSurvey& survey) {
     }
   }
   return state;
+}
+
+std::string live_sentence(const std::string& store, const forensics::LockState& state) {
+  constexpr std::string_view kAdvice = "stop the broker first (rmq-dump reads beside it)";
+  if (!state.holder) {
+    return fmt::format("{} is live: process {} ({}) has {} open for writing; {}", store, *state.writer,
+                       state.writer_program, state.writer_file, kAdvice);
+  }
+  const std::string who = *state.holder > 0 ? fmt::format("process {}", *state.holder)
+                                            : "a process that cannot be seen from here";
+  return fmt::format("{} is live: {} holds its lock; {}", store, who, kAdvice);
 }
 
 std::string sentence_of(const Error& error) {

@@ -35,6 +35,9 @@ struct CommonOptions {
 // of the abort file lives.
 [[nodiscard]] forensics::LockState ask_lock_state(const scan::StoreSurvey& survey);
 
+// Who uses the store, and what to do about it; only where the state says that somebody does.
+[[nodiscard]] std::string live_sentence(const std::string& store, const forensics::LockState& state);
+
 // What happened, where, and what to do about it.
 [[nodiscard]] std::string sentence_of(const Error& error);
 // Which exit code an error stands for.

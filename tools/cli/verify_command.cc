@@ -152,18 +152,6 @@ int verify(const Arguments& arguments, const CommonOptions& common, const scan::
   return exit_code(summary, out);
 }
 
-// A verdict on files that are being written would be one on no state that ever was.
-std::string live_sentence(const std::string& store, const forensics::LockState& state) {
-  constexpr std::string_view kAdvice = "stop the broker first (rmq-dump reads beside it)";
-  if (!state.holder) {
-    return fmt::format("{} is live: process {} ({}) has {} open for writing; {}", store, *state.writer,
-                       state.writer_program, state.writer_file, kAdvice);
-  }
-  const std::string who = *state.holder > 0 ? fmt::format("process {}", *state.holder)
-                                            : "a process that cannot be seen from here";
-  return fmt::format("{} is live: {} holds its lock; {}", store, who, kAdvice);
-}
-
 constexpr std::string_view kVersionOurs = "libstore";
 
 Result<preflight::StockVersion> version_of(const Arguments& arguments) {
