@@ -26,9 +26,13 @@ Result<OpenFile> open_regular(const std::string& path, int access) {
   }
   if (!descriptor.open()) return os_error(errno, "opening " + path);
   struct stat status{};
-  if (::fstat(descriptor.number(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    return wrong_use(path + " is not a regular file");
+  if (::fstat(descriptor.number(), &status) != 0) return os_error(errno, "looking at " + path);
+  if (S_ISBLK(status.st_mode) && access == O_RDONLY) {  // a disk to look for messages on
+    const off_t size = ::lseek(descriptor.number(), 0, SEEK_END);
+    if (size < 0) return os_error(errno, "asking for the size of " + path);
+    return OpenFile{std::move(descriptor), size};
   }
+  if (!S_ISREG(status.st_mode)) return wrong_use(path + " is not a regular file");
   return OpenFile{std::move(descriptor), status.st_size};
 }
 

@@ -39,7 +39,7 @@ struct OpenFile {
   std::int64_t size = 0;
 };
 
-// A regular file that exists; `access` is O_RDONLY or O_RDWR. No access time where the kernel allows it.
+// A regular file that exists, or a block device that is only read; `access` is O_RDONLY or O_RDWR. No access time where the kernel allows it.
 [[nodiscard]] Result<OpenFile> open_regular(const std::string& path, int access);
 
 // Fills `out` from `position`; fewer bytes only at the end of the file. `path` is for the error's text.
