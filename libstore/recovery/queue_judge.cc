@@ -50,6 +50,7 @@ class QueueJudge {
       : files_(files), survey_(survey), evidence_(evidence), options_(options), by_units_(by_units) {
     for (const scan::Queue& queue : survey.queues) {
       topics_there_.insert(queue.topic);
+      queues_tell_ = queues_tell_ || queue.kind == scan::QueueKind::simple;
       Case& one = cases_[{queue.topic, queue.queue_id}];
       if (one.queue == nullptr || queue.kind == scan::QueueKind::batch) one.queue = &queue;
     }
@@ -114,7 +115,7 @@ class QueueJudge {
   void take_out_misfits(Case& one) {
     std::vector<RecordRun> kept;
     if (one.queue == nullptr && one.live.size() == 1 && one.live.front().messages == 1)
-      misfits_.emplace(one.live.front().first_offset, Misfit{one.id, one.live.front().queue_offset});
+      (queues_tell_ ? misfits_ : lone_).emplace(one.live.front().first_offset, Misfit{one.id, one.live.front().queue_offset});
     for (std::size_t i = 0; i < one.live.size(); ++i) {
       const RecordRun& run = one.live[i];
       const RecordRun* const before = kept.empty() ? nullptr : &kept.back();
@@ -340,12 +341,12 @@ class QueueJudge {
         const Unit unit = (units != nullptr ? units->unit(slot) : std::nullopt).value_or(Unit{});
         const bool used = unit.used && !unit.entry.is_pre_blank();
         if (used && mend_field(one, unit.entry, slot)) continue;
-        if (mend_neighbour(one, slot, behind, before)) continue;
+        if (mend_neighbour(misfits_, one, slot, behind, before)) continue;
         const auto told = used ? wound_at(unit.entry.commit_log_offset) : std::nullopt;
         at = wound_with_room(one, at, last, told);
         if (at < last) {
           lose(one, at, slot, 1, used ? std::optional(unit.entry.commit_log_offset) : std::nullopt);
-        } else {
+        } else if (!mend_neighbour(lone_, one, slot, behind, before)) {
           one.unexplained.push_back({slot, slot + 1});
         }
       }
@@ -390,27 +391,28 @@ class QueueJudge {
   bool mend_field(Case& one, const format::ConsumeQueueEntry& unit, std::int64_t slot) {
     const auto misfit = misfits_.find(unit.commit_log_offset);
     if (misfit == misfits_.end() || misfit->second.says.topic != one.id.topic) return false;
-    mend(one, misfit, slot);
+    mend(misfits_, one, misfit, slot);
     return true;
   }
 
   // No unit tells, but of this topic one record between the slot's neighbours fits nowhere, and says the
   // right queue or the right slot.
-  bool mend_neighbour(Case& one, std::int64_t slot, std::int64_t behind, std::int64_t before) {
-    for (auto at = misfits_.upper_bound(behind); at != misfits_.end() && at->first < before; ++at) {
+  bool mend_neighbour(Misfits& misfits, Case& one, std::int64_t slot, std::int64_t behind,
+                      std::int64_t before) {
+    for (auto at = misfits.upper_bound(behind); at != misfits.end() && at->first < before; ++at) {
       const Misfit& misfit = at->second;
       if (misfit.says.topic != one.id.topic) continue;
       if (misfit.says.queue_id != one.id.queue_id && misfit.queue_offset != slot) continue;
-      mend(one, at, slot);
+      mend(misfits, one, at, slot);
       return true;
     }
     return false;
   }
 
-  void mend(Case& one, Misfits::iterator misfit, std::int64_t slot) {
+  void mend(Misfits& misfits, Case& one, Misfits::iterator misfit, std::int64_t slot) {
     verdicts_.mends.push_back({misfit->first, one.id.queue_id, slot});
     redo(one, slot, misfit->first);
-    misfits_.erase(misfit);
+    misfits.erase(misfit);
   }
 
   // ---- what is done about it
@@ -500,7 +502,9 @@ class QueueJudge {
   bool by_units_;  // placeholders go where units say that the lost messages were
   std::map<QueueId, Case> cases_;
   std::set<std::string, std::less<>> topics_there_;
+  bool queues_tell_ = false;  // there are some: a record of a queue that is not there is odd
   Misfits misfits_;
+  Misfits lone_;  // the only records of their queues, in a store without any queue: nothing is odd about that
   std::vector<std::int64_t> room_;  // left in each wound
   QueueVerdicts verdicts_;
 };
