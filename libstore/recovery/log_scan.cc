@@ -163,7 +163,7 @@ class Scanner {
   void take_message(const format::MessageView& message, const format::StoreProperties& properties,
                     std::int64_t log_offset) {
     ++found_.records;
-    found_.data_end = log_offset + message.total_size;
+    found_.data_end = found_.records_end = log_offset + message.total_size;
     found_.last_store_timestamp = message.store_timestamp;
     found_.newest_timestamp = std::max(found_.newest_timestamp, message.store_timestamp);
     const auto request = derive::dispatch_request(message, properties, log_offset, rules_);

@@ -61,7 +61,8 @@ struct PartScan {
   std::vector<Wound> wounds;
   std::vector<RecordMend> mends;
   std::int64_t records = 0;
-  std::int64_t data_end = 0;  // log offset behind the last record, or the end of the part behind a BLANK
+  std::int64_t data_end = 0;     // log offset behind the last record, or the end of the part behind a BLANK
+  std::int64_t records_end = 0;  // behind the last record, BLANK or not
   std::int64_t last_store_timestamp = 0;  // of the last record
   std::int64_t newest_timestamp = 0;
   std::int64_t not_indexed_from =

@@ -200,7 +200,8 @@ class Planner {
     not_indexed_from_ = kEverything;
     plan_.records = 0;
     plan_.last_store_timestamp = 0;
-    plan_.walked_from = plan_.log_end = layout_.parts[first].start;
+    plan_.walked_from = plan_.log_end = plan_.stock_end = layout_.parts[first].start;
+    std::int64_t scanned_to = plan_.log_end;
     if (options_.taps != nullptr) options_.taps->begin(plan_, layout_.parts.size());
     std::int64_t before = 0;  // store time of the record before a part
     RMQ_CHECK(scan_log(files_, survey_, layout_, first, plan_.rules, index_, options_, [&](PartScan&& part) {
@@ -215,8 +216,13 @@ class Planner {
       plan_.bytes_read += part.bytes_read;
       plan_.last_store_timestamp = std::max(plan_.last_store_timestamp, part.newest_timestamp);
       not_indexed_from_ = std::min(not_indexed_from_, part.not_indexed_from);
-      if (part.records == 0) return;
+      scanned_to += survey_.commit_log.file_size;
+      if (part.records == 0) {
+        plan_.stock_end = plan_.log_end;
+        return;
+      }
       plan_.log_end = part.data_end;
+      plan_.stock_end = part.data_end == scanned_to ? part.records_end : part.data_end;
       before = part.last_store_timestamp;
     }));
     return {};

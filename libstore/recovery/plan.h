@@ -100,6 +100,7 @@ struct Plan {
   std::int64_t commit_log_file_size = 0;  // as the files prove; 0: no file yet
   std::int64_t log_begin = 0;
   std::int64_t log_end = 0;      // behind the last record, where appending goes on
+  std::int64_t stock_end = 0;    // where stock says that it ends: in front of a BLANK with no file behind it
   std::int64_t walked_from = 0;  // records before it were not looked at (Depth::tail)
   // Queue units and index entries of records from here on may be missing, or may not be on disk.
   std::int64_t dispatch_from = 0;

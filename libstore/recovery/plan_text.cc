@@ -118,10 +118,10 @@ std::string steps_as_json(const Plan& plan) {
   return std::string(out.text());
 }
 
-void write_plan(json::JsonLine& out, const Plan& plan) {
+void write_plan(json::JsonLine& out, const Plan& plan, std::int64_t max_phy_offset) {
   out.field("closedCleanly", plan.was_closed_cleanly);
   out.field("minPhyOffset", plan.log_begin);
-  out.field("maxPhyOffset", plan.log_end);
+  out.field("maxPhyOffset", max_phy_offset);
   out.field("walkedFrom", plan.walked_from);
   out.field("dispatchFrom", plan.dispatch_from);
   out.field("records", plan.records);

@@ -14,7 +14,8 @@ namespace rmq::recovery {
 // One object a step, a line each.
 [[nodiscard]] std::string steps_as_json(const Plan& plan);
 
-// Members of an object that the caller has begun: what was found, and all the steps.
-void write_plan(json::JsonLine& out, const Plan& plan);
+// Members of an object that the caller has begun: what was found, and all the steps. `max_phy_offset`: of
+// whom the reader asks, this library (Plan::log_end) or stock (Plan::stock_end).
+void write_plan(json::JsonLine& out, const Plan& plan, std::int64_t max_phy_offset);
 
 }  // namespace rmq::recovery

@@ -33,6 +33,7 @@ struct Case {
   std::int64_t begin = 0;                // the first slot that a record or a placeholder has
   std::int64_t end = 0;                  // behind the last one
   std::int64_t lost = 0;                 // messages of those between that placeholders stand for
+  std::int64_t mended = 0;               // records that came from another queue, where their headers put them
   std::int64_t was_end = 0;              // behind the last slot whose unit is used now
 };
 
@@ -82,24 +83,31 @@ class QueueJudge {
       } else {
         look_at(one, nullptr);
       }
-      if (options_.depth == Depth::full) tell_outcome(one);
     }
+    if (options_.depth == Depth::full) tell_outcomes();
     for (const auto& [id, one] : cases_) {
       if (one.history_end < 0) continue;
       verdicts_.floors.push_back(
-          {id.topic, id.queue_id, one.live.empty() ? one.history_end + 1 : one.live.front().first_offset});
+          {id.topic, id.queue_id, one.live.empty() ? evidence_.log_end : one.live.front().first_offset});
     }
     return std::move(verdicts_);
   }
 
  private:
-  void tell_outcome(const Case& one) {
-    QueueOutcome told{one.id.topic, one.id.queue_id, one.begin, one.end, one.lost, one.lost, 0, one.was_end};
-    for (const RecordRun& run : one.live) {
-      told.readable += run.messages;
-      if (!run.confirmed) told.found += run.messages;
+  void tell_outcomes() {
+    std::set<std::int64_t> mended;
+    for (const FieldMend& mend : verdicts_.mends) mended.insert(mend.log_offset);
+    for (const auto& [id, one] : cases_) {
+      if (one.live.empty() && one.queue == nullptr) continue;
+      QueueOutcome told{id.topic, id.queue_id, one.begin,  one.end, one.lost + one.mended,
+                        one.lost, one.mended,  one.was_end};
+      for (const RecordRun& run : one.live) {
+        if (mended.contains(run.first_offset)) continue;  // it belongs to another queue
+        told.readable += run.messages;
+        if (!run.confirmed) told.found += run.messages;
+      }
+      if (one.queue != nullptr || told.readable > 0) verdicts_.queues.push_back(std::move(told));
     }
-    verdicts_.queues.push_back(std::move(told));
   }
 
   [[nodiscard]] static std::int64_t slot_end(QueueUnits& units) {
@@ -115,7 +123,8 @@ class QueueJudge {
   void take_out_misfits(Case& one) {
     std::vector<RecordRun> kept;
     if (one.queue == nullptr && one.live.size() == 1 && one.live.front().messages == 1)
-      (queues_tell_ ? misfits_ : lone_).emplace(one.live.front().first_offset, Misfit{one.id, one.live.front().queue_offset});
+      (queues_tell_ ? misfits_ : lone_)
+          .emplace(one.live.front().first_offset, Misfit{one.id, one.live.front().queue_offset});
     for (std::size_t i = 0; i < one.live.size(); ++i) {
       const RecordRun& run = one.live[i];
       const RecordRun* const before = kept.empty() ? nullptr : &kept.back();
@@ -411,6 +420,7 @@ class QueueJudge {
 
   void mend(Misfits& misfits, Case& one, Misfits::iterator misfit, std::int64_t slot) {
     verdicts_.mends.push_back({misfit->first, one.id.queue_id, slot});
+    ++one.mended;
     redo(one, slot, misfit->first);
     misfits.erase(misfit);
   }

@@ -80,7 +80,7 @@ std::int64_t bytes_needed(const RepairPlan& plan, const scan::StoreSurvey& surve
 std::string hash_of(const RepairPlan& plan) {
   json::JsonLine out;
   out.begin_object();
-  recovery::write_plan(out, plan.recovery);
+  recovery::write_plan(out, plan.recovery, plan.recovery.stock_end);
   out.field("finishes", plan.finishes);
   out.field("store", plan.store_hash);
   out.end_object();
@@ -115,6 +115,7 @@ Result<RepairPlan> plan_repair(const io::ReadFileSystem& files, const scan::Stor
   if (plan.recovery.possible()) {
     RMQ_TRY(config, mend_config(files, survey, plan.recovery));
     plan.config = std::move(config);
+    plan.impact = consumer_impact(plan.recovery, plan.config);
     plan.finishes = !plan.recovery.was_closed_cleanly || !plan.recovery.steps.empty() ||
                     plan.recovery.dispatch_from < plan.recovery.log_end;
     if (request.safe_only && !loses_nothing(plan.recovery)) {
@@ -139,7 +140,7 @@ Result<RepairPlan> plan_repair(const io::ReadFileSystem& files, const scan::Stor
 }
 
 void write_repair_plan(json::JsonLine& out, const RepairPlan& plan) {
-  recovery::write_plan(out, plan.recovery);
+  recovery::write_plan(out, plan.recovery, plan.recovery.stock_end);
   out.key("readablePerQueue");
   out.begin_object();
   for (const recovery::QueueOutcome& queue : plan.recovery.queues) {
@@ -169,6 +170,8 @@ void write_repair_plan(json::JsonLine& out, const RepairPlan& plan) {
   out.begin_array();
   for (const std::string& note : plan.config.notes) out.value(note);
   out.end_array();
+  out.key("consumerImpact");
+  write_consumer_impact(out, plan.impact);
   out.field("bytesNeeded", plan.bytes_needed);
   out.field("secondsExpected", plan.seconds_expected);
   out.field("storeHash", plan.store_hash);
@@ -190,6 +193,7 @@ std::vector<std::string> repair_plan_as_text(const RepairPlan& plan) {
   }
   if (plan.left_out > 0)
     text.push_back(fmt::format("{} steps are left out: with them messages are given up", plan.left_out));
+  for (const ConsumerImpact& row : plan.impact) text.push_back("consumers: " + row.text);
   for (const std::string& note : plan.config.notes) text.push_back("note: " + note);
   return text;
 }

@@ -12,6 +12,7 @@
 #include "libstore/json/json_writer.h"
 #include "libstore/recovery/plan.h"
 #include "libstore/repair/config_mend.h"
+#include "libstore/repair/consumer_impact.h"
 #include "libstore/scan/store_survey.h"
 
 namespace rmq::repair {
@@ -32,6 +33,7 @@ struct RepairRequest {
 struct RepairPlan {
   recovery::Plan recovery;  // its steps are all steps, those for configuration files last
   ConfigMend config;
+  std::vector<ConsumerImpact> impact;
   // Queues, index and checkpoint are brought to the log's end, and the abort file goes.
   bool finishes = false;
   std::int64_t left_out = 0;         // steps that safe_only left out

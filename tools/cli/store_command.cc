@@ -132,7 +132,7 @@ int open_verb(const Arguments& arguments, const CommonOptions& common) {
     line.begin_object();
     line.field("kind", "open");
     line.field("schema", 1);
-    recovery::write_plan(line, report.plan);
+    recovery::write_plan(line, report.plan, report.plan.log_end);
     line.field("seconds", report.seconds);
     line.end_object();
     line.end_line();

@@ -207,7 +207,7 @@ int forecast_ours(const CommonOptions& common, const scan::StoreSurvey& survey) 
     line.field("schema", 1);
     line.field("version", kVersionOurs);
     line.field("starts", plan->possible());
-    recovery::write_plan(line, *plan);
+    recovery::write_plan(line, *plan, plan->log_end);
     line.end_object();
     line.end_line();
     out.write(line.text());
