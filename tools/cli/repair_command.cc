@@ -12,6 +12,7 @@
 #include "libstore/forensics/verify.h"
 #include "libstore/recovery/undo_journal.h"
 #include "libstore/repair/repair_apply.h"
+#include "tools/cli/carve_command.h"
 #include "tools/cli/copy_store.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/help.h"
@@ -412,6 +413,7 @@ int run_repair_command(const std::vector<std::string>& tokens) {
     (void)out.write(repair_help());
     return kExitWrongUse;
   }
+  if (first == "carve") return run_carve({tokens.begin() + 1, tokens.end()});
   const std::string verb = is_verb ? first : "";
   const auto arguments =
       parse_arguments(grammar_of(verb), {tokens.begin() + (is_verb ? 1 : 0), tokens.end()});
