@@ -4,7 +4,7 @@
 set -euo pipefail
 tools=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libboost-program-options1.81-dev libfmt-dev libdeflate-dev libisal-dev
        liblz4-dev libzstd-dev zlib1g-dev libssl-dev zstd)
-tests=(libgtest-dev libgmock-dev clang-19 libclang-rt-19-dev clang-format-19 python3 git)
+tests=(libgtest-dev libgmock-dev clang-19 libclang-rt-19-dev clang-format-19 python3 git e2fsprogs)
 wanted=("${tools[@]}")
 case ${1:-tools} in
   tools) ;;

@@ -406,6 +406,12 @@ class Builder {
 
   Status keep_the_rest() {
     const std::string aside = io::join_path(root_, kAside);
+    // What recovery kept of the bytes between the records: zeros.
+    const std::string kept = io::join_path(root_, recovery::kLostAndFound);
+    RMQ_TRY(entries, files_.list(kept));
+    for (const io::DirectoryEntry& entry : entries)
+      if (io::join_path(kept, entry.name) != aside)
+        RMQ_CHECK(remove_tree(files_, io::join_path(kept, entry.name)));
     for (std::size_t i = 0; i < judgement_.logs.size(); ++i) {
       if (i == options_.log) continue;
       const std::string name = fmt::format("log-{}.records", i + 1);

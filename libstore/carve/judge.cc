@@ -439,14 +439,14 @@ class Judge {
 
   static void sum_up(Log& log) {
     log.first_time = std::numeric_limits<std::int64_t>::max();
-    std::int64_t behind = log.begin();
+    std::int64_t behind = log.begin();  // a BLANK belongs to what is there
     for (const Piece& piece : log.pieces) {
       log.records += piece.records;
       log.bytes += piece.length;
       log.first_time = std::min(log.first_time, piece.first_time);
       log.last_time = std::max(log.last_time, piece.newest_time);
       log.missing_bytes += std::max<std::int64_t>(piece.log_offset - behind, 0);
-      behind = piece.log_end();
+      behind = piece.log_end() + piece.blank_behind;
       if (std::ranges::find(log.hosts, piece.host) == log.hosts.end()) log.hosts.push_back(piece.host);
     }
   }

@@ -8,6 +8,8 @@
 #include "libstore/carve/build.h"
 #include "libstore/forensics/dump_text.h"
 #include "libstore/json/json_writer.h"
+#include "libstore/recovery/apply.h"
+#include "libstore/repair/config_mend.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/store_input.h"
@@ -193,8 +195,30 @@ class Carver {
     options.cancelled = stop_requested;
     for (const carve::Log& log : found_.judgement.logs) progress.expect(log.bytes);
     options.advance = [&](std::int64_t written) { progress.advance(written); };
+    options.derive_config = [&](const std::string& root, const carve::Summary&) {
+      return make_config(root, options.jobs);
+    };
     return carve::build_store(io::posix_file_system(), io::posix_read_file_system(), found_.list.sources,
                               found_.judgement, found_.summaries[chosen_], options);
+  }
+
+  // topics.json and subscriptionGroup.json as log and queues prove them. Empty ones say that a broker is to
+  // have them.
+  static Status make_config(const std::string& root, std::size_t jobs) {
+    io::FileSystem& files = io::posix_file_system();
+    const std::string directory = io::join_path(root, "config");
+    RMQ_CHECK(files.make_directories(directory));
+    for (const auto kind : {format::ConfigFileKind::topics, format::ConfigFileKind::subscription_groups})
+      RMQ_CHECK(files.replace(io::join_path(directory, format::config_file(kind).name), {}));
+    scan::StoreConfig config;
+    config.root = root;
+    RMQ_TRY(survey, scan::survey_store(files, config));
+    recovery::PlanOptions plan;
+    plan.jobs = jobs;
+    plan.cancelled = stop_requested;
+    RMQ_TRY(planned, recovery::make_plan(files, survey, plan));
+    RMQ_TRY(mend, repair::mend_config(files, survey, planned));
+    return recovery::carry_out(files, mend.steps);
   }
 
   // ---- what is shown
