@@ -23,8 +23,6 @@ constexpr std::int64_t kPiece = 1 << 20;
 constexpr std::int64_t kLargestManifest = std::int64_t{1} << 30;
 constexpr std::int64_t kLargestKeptWhole = 64 << 20;  // of a file that is replaced
 constexpr int kDeepest = 16;                          // directories below each other in a store
-// Names of its own, for directories that share no file system with the store's root.
-constexpr std::string_view kElsewhere = "rmq-lost+found";
 
 std::string flat_name(std::string path) {
   if (path.starts_with('/')) path.erase(0, 1);
@@ -700,6 +698,10 @@ class Undoer {
       for (const std::string& path : {relative(entry.path), relative(entry.to)}) {
         now.files.erase(path);
         before.files.erase(path);
+        if (entry.kind != "moved") continue;
+        const auto went_along = [&](const auto& file) { return is_below(file.first, path); };  // a directory
+        std::erase_if(now.files, went_along);
+        std::erase_if(before.files, went_along);
       }
       if (entry.kind != "made" && entry.kind != "content") continue;
       std::erase_if(now.files, [&](const auto& file) {

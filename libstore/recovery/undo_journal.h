@@ -25,6 +25,8 @@ namespace rmq::recovery {
 inline constexpr std::string_view kLostAndFound = "lost+found";
 // Beside the manifest, from whoever plans: the steps, one a line.
 inline constexpr std::string_view kUndoPlan = "plan.json";
+// The same beside directories of the store that share no file system with its root.
+inline constexpr std::string_view kElsewhere = "rmq-lost+found";
 
 // lost+found/<UTC time>, for instance 20261121T202457.123Z, or that with a number behind it where it is
 // taken.

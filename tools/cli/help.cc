@@ -210,6 +210,29 @@ Exit: a plan has rmq-verify's code, 4 if there is work; carried out: 1, or 5 whe
 back), 64 the store is in use, or not what the plan saw; added up. Manual: man rmq-repair.
 )";
 
+constexpr std::string_view kReindex =
+    R"(Usage: rmq-reindex STORE --cq|--index|--all [flags]     makes queues and index anew from the log
+
+  --cq                       the consume queues
+  --index[=DIR]              the key index (which lies in DIR)         --all      both
+  -t, --topic GLOB...   -T, --exclude-topic GLOB...   -q, --queue 0,3-5      only these queues
+  --verify-only              writes nothing; tells where queues and index are not what the log says
+  --fill-only                what is there stays; what is missing is added
+  --out DIR                  into an empty directory instead of the store
+  --no-strict-names          patterns may match nothing
+
+Flags of every command:
+  -o, --output text|json   --json        how to print; JSON is one object a line
+  -j, --jobs N   --max-rate BYTES   --mem BYTES      threads; bytes read a second; memory
+  --utc   --progress auto|always|never   --color auto|always|never (also NO_COLOR)
+  --broker-conf FILE   --commitlog DIR[,DIR]   --consumequeue DIR   --config DIR
+  -h, --help   --version
+
+Built aside, then swapped in; what was there is kept in STORE/lost+found/<UTC time>.
+Exit: 0 done, or all the same, 4 differences or a log that needs rmq-repair first, 8 could not
+read or write, 16 wrong use, 32 cancelled, 64 the store is in use. Manual: man rmq-reindex.
+)";
+
 }  // namespace
 
 std::string_view dump_help(std::string_view verb) {
@@ -232,5 +255,7 @@ std::string_view verify_help() { return kVerify; }
 std::string_view store_help() { return kStore; }
 
 std::string_view repair_help() { return kRepair; }
+
+std::string_view reindex_help() { return kReindex; }
 
 }  // namespace rmq::cli

@@ -10,5 +10,6 @@ namespace rmq::cli {
 [[nodiscard]] std::string_view verify_help();
 [[nodiscard]] std::string_view store_help();
 [[nodiscard]] std::string_view repair_help();
+[[nodiscard]] std::string_view reindex_help();
 
 }  // namespace rmq::cli

@@ -1,0 +1,526 @@
+#include "libstore/reindex/reindex.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <set>
+
+#include "libstore/base/parallel.h"
+#include "libstore/derive/index_writer.h"
+#include "libstore/format/batch_consume_queue_entry.h"
+#include "libstore/format/consume_queue_entry.h"
+#include "libstore/recovery/undo_journal.h"
+#include "libstore/reindex/harvest.h"
+#include "libstore/reindex/index_image.h"
+#include "libstore/reindex/queue_image.h"
+#include "libstore/scan/index_geometry.h"
+
+namespace rmq::reindex {
+namespace {
+
+constexpr std::size_t kWriteBuffer = 1 << 20;
+constexpr std::size_t kMostTold = 20;  // steps of a plan that are a reason to refuse
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  return slash == std::string::npos ? std::string(".") : path.substr(0, std::max<std::size_t>(slash, 1));
+}
+
+bool lies_below(const std::string& path, const std::string& directory) {
+  return path.size() > directory.size() + 1 && path.starts_with(directory) && path[directory.size()] == '/';
+}
+
+std::int64_t whole_units(std::int64_t size, std::int64_t unit) {
+  return std::max(size + unit - 1, unit) / unit * unit;
+}
+
+// Where things of a directory go that leave it: in the same file system, also where it is not below the root.
+std::string place_for(const std::string& directory, const std::string& root) {
+  return lies_below(directory, root) ? io::join_path(root, recovery::kLostAndFound)
+                                     : io::join_path(parent_of(directory), recovery::kElsewhere);
+}
+
+// The first error of several threads; `failed` makes the others stop.
+class FirstError {
+ public:
+  void note(const Status& status) {
+    if (status) return;
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = status.error();
+    failed_.store(true, std::memory_order_relaxed);
+  }
+  [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_relaxed); }
+  [[nodiscard]] Status status() const { return error_ ? Status(*error_) : Status(); }
+
+ private:
+  std::mutex mutex_;
+  std::atomic<bool> failed_ = false;
+  std::optional<Error> error_;
+};
+
+// One of the three directories that are made.
+struct Home {
+  std::string directory;  // in the store
+  std::string aside;      // where its successor is made
+  std::string old;        // where it goes
+};
+
+class Reindexer {
+ public:
+  Reindexer(io::FileSystem& files, const scan::StoreSurvey& survey, const ReindexOptions& options)
+      : files_(files), survey_(survey), options_(options), root_(survey.root) {}
+
+  Result<ReindexReport> run() {
+    RMQ_CHECK(settle());
+    Status done = work();
+    if (!done) {
+      if (!swapping_) (void)clean_up();
+      return done.error();
+    }
+    return std::move(report_);
+  }
+
+ private:
+  [[nodiscard]] bool in_place() const { return options_.out.empty() && options_.mode != Mode::verify; }
+
+  Status settle() {
+    if (survey_.single_file) return wrong_use(root_ + " is one file; a whole store is needed");
+    simple_size_ = format::kDefaultConsumeQueueFileSize;
+    batch_size_ = format::kDefaultBatchConsumeQueueFileSize;
+    const scan::StoreConfig& config = survey_.config;
+    if (config.consume_queue_file_size) simple_size_ = *config.consume_queue_file_size;
+    if (config.batch_consume_queue_file_size) batch_size_ = *config.batch_consume_queue_file_size;
+    for (const scan::Queue& queue : survey_.queues) {
+      if (queue.files.file_size == 0) continue;
+      (queue.kind == scan::QueueKind::batch ? batch_size_ : simple_size_) = queue.files.file_size;
+    }
+    simple_size_ = whole_units(simple_size_, format::kConsumeQueueEntrySize);
+    batch_size_ = whole_units(batch_size_, format::kBatchConsumeQueueEntrySize);
+    if (config.index_slots) shape_.slots = *config.index_slots;
+    if (config.index_entries) shape_.entries = *config.index_entries;
+    if (options_.index) {
+      const auto geometries = scan::infer_index_geometries(files_, survey_);
+      for (const scan::IndexGeometry& one : geometries) {
+        if (!one.known()) continue;
+        shape_.slots = static_cast<std::int32_t>(one.slots);
+        shape_.entries = static_cast<std::int32_t>(one.entries);
+      }
+      if (shape_.slots < 1 || shape_.entries < 2) return wrong_use("an index file needs slots and entries");
+    }
+
+    simple_.directory = config.consume_queue_directory.empty() ? io::join_path(root_, "consumequeue")
+                                                               : config.consume_queue_directory;
+    batch_.directory = io::join_path(root_, "batchconsumequeue");
+    index_.directory =
+        config.index_directory.empty() ? io::join_path(root_, "index") : config.index_directory;
+    RMQ_CHECK(choose_places(simple_, "consumequeue"));
+    RMQ_CHECK(choose_places(batch_, "batchconsumequeue"));
+    return choose_places(index_, "index");
+  }
+
+  // What is made lies in the same file system as what it replaces.
+  Status choose_places(Home& home, const char* name) {
+    if (options_.mode == Mode::verify) return {};
+    if (!options_.out.empty()) {
+      home.aside = io::join_path(options_.out, name);
+      return {};
+    }
+    if (stamp_.empty()) {
+      const std::string directory = recovery::lost_and_found_directory(files_, root_, options_.now_ms);
+      stamp_ = directory.substr(directory.find_last_of('/') + 1);
+    }
+    const std::string place = io::join_path(place_for(home.directory, root_), stamp_);
+    if (std::ranges::find(places_, place) == places_.end()) places_.push_back(place);
+    home.aside = io::join_path(io::join_path(place, kBuildDirectory), name);
+    home.old = io::join_path(place, name);
+    return {};
+  }
+
+  Status work() {
+    const auto began = Clock::now();
+    for (const std::string& one : places_)
+      RMQ_CHECK(files_.make_directories(io::join_path(one, kBuildDirectory)));
+    if (!options_.out.empty()) {
+      RMQ_CHECK(files_.make_directories(options_.out));
+      RMQ_TRY(there, files_.list(options_.out));
+      if (!there.empty()) return wrong_use(options_.out + " is not empty");
+    }
+    HarvestOptions harvest;
+    if (options_.queues) {
+      harvest.wants_queue = [this](std::string_view topic, std::int32_t queue_id) {
+        return !options_.wants_queue || options_.wants_queue(topic, queue_id);
+      };
+    }
+    harvest.index = options_.index;
+    harvest.units_in_file = simple_size_ / format::kConsumeQueueEntrySize;
+    harvest.workers = options_.jobs;
+    harvest.memory_limit = options_.memory_limit;
+    harvest.spill_directory = in_place()             ? places_.front()
+                              : options_.out.empty() ? options_.spill_directory
+                                                     : io::join_path(options_.out, "spill");
+    harvest.progress = options_.progress;
+    harvest_.emplace(files_, std::move(harvest));
+    recovery::PlanOptions plan;
+    plan.jobs = options_.jobs;
+    plan.cancelled = options_.cancelled;
+    plan.judge_index = false;
+    plan.taps = &*harvest_;
+    RMQ_TRY(made, recovery::make_plan(files_, survey_, plan));
+    plan_ = std::move(made);
+    RMQ_CHECK(harvest_->status());
+    report_.records = plan_.records;
+    report_.bytes_read = plan_.bytes_read;
+    see_what_the_log_needs();
+    if (!report_.refusals.empty()) return clean_up();
+    harvest_->gather();
+    report_.unusable = harvest_->unusable();
+    report_.bytes_spilled = harvest_->spilled_bytes();
+    report_.seconds_reading = seconds_since(began);
+
+    const auto reading_ended = Clock::now();
+    RMQ_CHECK(enough_space());
+    RMQ_CHECK(build());
+    if (!in_place()) {
+      if (!options_.out.empty()) RMQ_CHECK(files_.sync_file_system(options_.out));
+      report_.seconds_writing = seconds_since(reading_ended);
+      return clean_up();
+    }
+    for (const std::string& one : places_)
+      if (files_.stat(one)) RMQ_CHECK(files_.sync_file_system(one));
+    report_.seconds_writing = seconds_since(reading_ended);
+    if (options_.cancelled && options_.cancelled()) return Error{ErrorCode::cancelled, 0, "rebuilding"};
+    const auto writing_ended = Clock::now();
+    RMQ_CHECK(swap());
+    report_.seconds_swapping = seconds_since(writing_ended);
+    return {};
+  }
+
+  // What was built, and what for.
+  Status clean_up() {
+    harvest_.reset();
+    for (const std::string& one : places_) {
+      RMQ_CHECK(remove_tree(files_, io::join_path(one, kBuildDirectory)));
+      RMQ_TRY(rest, files_.list(one));
+      if (rest.empty()) RMQ_CHECK(files_.remove(one));
+    }
+    if (!options_.out.empty()) RMQ_CHECK(remove_tree(files_, io::join_path(options_.out, "spill")));
+    if (options_.mode == Mode::verify && !options_.spill_directory.empty())
+      RMQ_CHECK(remove_tree(files_, options_.spill_directory));
+    return {};
+  }
+
+  // Steps that change the log are repair's.
+  void see_what_the_log_needs() {
+    std::set<std::string> directories;
+    for (const scan::MappedFile& file : survey_.commit_log.files) directories.insert(parent_of(file.path));
+    const auto add = [&](std::string why) {
+      if (report_.refusals.size() < kMostTold) report_.refusals.push_back(std::move(why));
+    };
+    for (const std::string& why : plan_.refusals) add(why);
+    for (const recovery::Step& step : plan_.steps) {
+      if (directories.contains(parent_of(step.path))) add(fmt::format("{}: {}", step.shown, step.why));
+    }
+  }
+
+  Status enough_space() {
+    if (options_.mode == Mode::verify) return {};
+    std::int64_t wanted = 0;
+    if (options_.index)
+      wanted +=
+          harvest_->keys() * format::kIndexEntrySize + std::int64_t{shape_.slots} * format::kIndexSlotSize;
+    for (const auto& [id, queue] : harvest_->queues()) wanted += harvest_->bytes_of(queue);
+    const std::string where = options_.out.empty() ? places_.front() : options_.out;
+    RMQ_TRY(space, files_.space(where));
+    if (space.free >= wanted) return {};
+    return Error{ErrorCode::io_error, ENOSPC,
+                 fmt::format("{}: {} bytes are needed, {} are free", where, wanted, space.free)};
+  }
+
+  // ---- queues and index files, several at a time
+
+  struct QueueTask {
+    const recovery::QueueId* id = nullptr;
+    const Harvest::QueueHarvest* harvest = nullptr;
+    const scan::Queue* there = nullptr;
+    QueueReport report;
+    std::int64_t bytes = 0;
+  };
+  struct IndexTask {
+    IndexFilePlan plan;
+    std::string name;
+    IndexReport report;
+  };
+
+  Status build() {
+    std::vector<QueueTask> queues;
+    std::map<recovery::QueueId, const scan::Queue*> there;
+    for (const scan::Queue& queue : survey_.queues) {
+      const bool batch = plan_.batch_topics.contains(queue.topic);
+      if (batch == (queue.kind == scan::QueueKind::batch)) there[{queue.topic, queue.queue_id}] = &queue;
+    }
+    for (const auto& [id, harvest] : harvest_->queues()) {
+      QueueTask task;
+      task.id = &id;
+      task.harvest = &harvest;
+      const auto found = there.find(id);
+      if (found != there.end()) task.there = found->second;
+      queues.push_back(std::move(task));
+    }
+    std::vector<IndexTask> index;
+    if (options_.index) RMQ_CHECK(name_index_files(index));
+    std::vector<std::optional<IndexFileMaker>> makers(options_.jobs);
+    FirstError error;
+    const auto stop = [&] { return error.failed() || (options_.cancelled && options_.cancelled()); };
+    parallel_for(options_.jobs, index.size() + queues.size(), stop, [&](std::size_t worker, std::size_t i) {
+      if (i < index.size()) {
+        error.note(make_index_file(makers[worker], index[i]));
+      } else {
+        error.note(make_queue(queues[i - index.size()]));
+      }
+    });
+    RMQ_CHECK(error.status());
+    if (options_.cancelled && options_.cancelled()) return Error{ErrorCode::cancelled, 0, "rebuilding"};
+    for (IndexTask& task : index) {
+      report_.keys += task.report.entries;
+      report_.index.push_back(std::move(task.report));
+    }
+    for (QueueTask& task : queues) {
+      if (task.report.units == 0) continue;  // history alone
+      report_.units += task.report.units;
+      report_.bytes_written += task.bytes;
+      report_.queues.push_back(std::move(task.report));
+    }
+    if (options_.queues) tell_kept();
+    return {};
+  }
+
+  [[nodiscard]] bool wants(const std::string& topic, std::int32_t queue_id) const {
+    return options_.queues && (!options_.wants_queue || options_.wants_queue(topic, queue_id));
+  }
+
+  void tell_kept() {
+    std::set<recovery::QueueId> made;
+    for (const QueueReport& one : report_.queues) made.insert({one.topic, one.queue_id});
+    for (const scan::Queue& queue : survey_.queues) {
+      const recovery::QueueId id{queue.topic, queue.queue_id};
+      if (made.contains(id) || !wants(queue.topic, queue.queue_id)) continue;
+      made.insert(id);
+      QueueReport report;
+      report.topic = queue.topic;
+      report.queue_id = queue.queue_id;
+      report.outcome = Outcome::kept;
+      report_.queues.push_back(std::move(report));
+    }
+    std::ranges::sort(report_.queues, {},
+                      [](const QueueReport& one) { return std::tie(one.topic, one.queue_id); });
+  }
+
+  Status make_queue(QueueTask& task) {
+    const bool batch = task.harvest->batch;
+    task.report.topic = task.id->topic;
+    task.report.queue_id = task.id->queue_id;
+    const std::string directory =
+        io::join_path(io::join_path(batch ? batch_.aside : simple_.aside, task.id->topic),
+                      std::to_string(task.id->queue_id));
+    const std::int64_t file_size = batch ? batch_size_ : simple_size_;
+    QueueFileWriter writer(files_, directory, file_size, kWriteBuffer);
+    RMQ_TRY(shape, lay_out_queue(*harvest_, *task.harvest, plan_.floor_of(task.id->topic, task.id->queue_id),
+                                 file_size, [&](const Stretch& stretch) { return writer.take(stretch); }));
+    RMQ_CHECK(writer.finish());
+    task.bytes = writer.bytes();
+    task.report.outcome = Outcome::rebuilt;
+    task.report.units = shape.units;
+    task.report.min_offset = shape.min_offset;
+    task.report.max_offset = shape.next_offset;
+    task.report.dropped = shape.dropped;
+    return {};
+  }
+
+  // Each by the store time of its first message, in the order of the log.
+  Status name_index_files(std::vector<IndexTask>& tasks) {
+    RMQ_TRY(plans, plan_index_files(*harvest_, shape_));
+    std::int64_t last = 0;
+    for (const IndexFilePlan& plan : plans) {
+      std::int64_t when = options_.now_ms;
+      if (harvest_->keys() > 0) {
+        RMQ_TRY(first, key_at(*harvest_, std::min(plan.from, harvest_->keys() - 1)));
+        when = std::clamp<std::int64_t>(first.store_timestamp, 0, options_.now_ms);
+      }
+      last = std::max(derive::index_file_stamp(options_.local_time_ms ? options_.local_time_ms(when) : when),
+                      last + 1);
+      IndexTask& task = tasks.emplace_back();
+      task.plan = plan;
+      task.name = derive::index_file_name(last);
+    }
+    return {};
+  }
+
+  Status make_index_file(std::optional<IndexFileMaker>& maker, IndexTask& task) {
+    if (!maker) {
+      RMQ_TRY(made, IndexFileMaker::make(shape_, kWriteBuffer));
+      maker.emplace(std::move(made));
+    }
+    const std::string path = io::join_path(index_.aside, task.name);
+    RMQ_TRY(file, files_.create_unsynced(path, shape_.file_size()));
+    RMQ_TRY(header, maker->write(*harvest_, task.plan, *file));
+    if (header.end_timestamp > 0) RMQ_CHECK(files_.set_modified(path, header.end_timestamp));
+    task.report.file = "index/" + task.name;
+    task.report.outcome = Outcome::rebuilt;
+    task.report.entries = header.index_count - 1;
+    last_index_timestamp_ = std::max(last_index_timestamp_.load(), header.end_timestamp);
+    return {};
+  }
+
+  // ---- into the store
+
+  // The fewest renames: whole directories where nothing else is in them.
+  void replace_queues(const Home& home, scan::QueueKind kind, std::vector<Replacement>& into) {
+    std::map<std::string, std::set<std::int32_t>> made;
+    for (const QueueReport& one : report_.queues) {
+      const bool batch = plan_.batch_topics.contains(one.topic);
+      if (one.outcome == Outcome::rebuilt && batch == (kind == scan::QueueKind::batch))
+        made[one.topic].insert(one.queue_id);
+    }
+    if (made.empty()) return;
+    std::map<std::string, std::set<std::int32_t>> stays;
+    for (const scan::Queue& queue : survey_.queues) {
+      if (queue.kind != kind) continue;
+      const auto topic = made.find(queue.topic);
+      if (topic == made.end() || !topic->second.contains(queue.queue_id))
+        stays[queue.topic].insert(queue.queue_id);
+    }
+    std::set<std::string> stray_topics;
+    bool strays = false;
+    for (const scan::StoreFile& stray : survey_.queue_strays) {
+      if (!lies_below(stray.path, home.directory)) continue;
+      strays = true;
+      const std::string below = stray.path.substr(home.directory.size() + 1);
+      stray_topics.insert(below.substr(0, below.find('/')));
+    }
+    const auto replacement = [&](const std::string& below) {
+      Replacement one;
+      one.target = below.empty() ? home.directory : io::join_path(home.directory, below);
+      one.made = below.empty() ? home.aside : io::join_path(home.aside, below);
+      if (files_.stat(one.target)) one.old = below.empty() ? home.old : io::join_path(home.old, below);
+      into.push_back(std::move(one));
+    };
+    if (stays.empty() && !strays) return replacement("");
+    for (const auto& [topic, queues] : made) {
+      if (!stays.contains(topic) && !stray_topics.contains(topic)) {
+        replacement(topic);
+      } else {
+        for (const std::int32_t queue : queues) replacement(io::join_path(topic, std::to_string(queue)));
+      }
+    }
+  }
+
+  Status swap() {
+    Swap swap;
+    swap.root = root_;
+    swap.directory = places_.front();
+    for (const std::string& one : {simple_.directory, batch_.directory, index_.directory})
+      if (!lies_below(one, root_)) swap.others.push_back(one);
+    swap.had_abort = survey_.abort.has_value();
+    if (options_.queues) {
+      replace_queues(simple_, scan::QueueKind::simple, swap.replacements);
+      replace_queues(batch_, scan::QueueKind::batch, swap.replacements);
+    }
+    if (options_.index && !report_.index.empty()) {
+      Replacement one{index_.directory, "", index_.aside};
+      if (files_.stat(index_.directory)) one.old = index_.old;
+      swap.replacements.push_back(std::move(one));
+    }
+    harvest_.reset();
+    if (swap.replacements.empty()) return clean_up();
+    report_.kept_in = swap.directory;
+    RMQ_CHECK(set_checkpoints(swap));
+    swapping_ = true;
+    RMQ_CHECK(swap_in(files_, swap));
+    for (const std::string& one : places_)
+      RMQ_CHECK(remove_files_below(files_, io::join_path(one, kBuildDirectory)));
+    return {};
+  }
+
+  Status set_checkpoints(Swap& swap) {
+    if (!survey_.checkpoint || survey_.checkpoint->size != format::kCheckpointFileSize) return {};
+    RMQ_TRY(bytes, io::read_all(files_, survey_.checkpoint->path, format::kCheckpointFileSize));
+    swap.has_checkpoint = true;
+    const format::StoreCheckpoint now = format::StoreCheckpoint::read(bytes);
+    swap.meanwhile = now;
+    swap.meanwhile.logics_msg_timestamp = 0;
+    if (options_.index)
+      swap.meanwhile.index_msg_timestamp = std::min<std::int64_t>(now.index_msg_timestamp, 1);
+    swap.afterwards = now;
+    format::StoreCheckpoint& then = swap.afterwards;
+    // Never more than the log has.
+    const auto at_most = [&](std::int64_t& field) { field = std::min(field, plan_.last_store_timestamp); };
+    at_most(then.physic_msg_timestamp);
+    at_most(then.logics_msg_timestamp);
+    at_most(then.index_msg_timestamp);
+    if (options_.index) then.index_msg_timestamp = last_index_timestamp_;
+    // Stock takes it for the index too: both are on disk now.
+    const bool all = options_.queues && !options_.wants_queue && options_.index;
+    if (all && options_.mode == Mode::rebuild) then.logics_msg_timestamp = plan_.last_store_timestamp;
+    return {};
+  }
+
+  io::FileSystem& files_;
+  const scan::StoreSurvey& survey_;
+  const ReindexOptions& options_;
+  std::string root_;
+  std::int64_t simple_size_ = 0;
+  std::int64_t batch_size_ = 0;
+  IndexShape shape_;
+  Home simple_;
+  Home batch_;
+  Home index_;
+  std::string stamp_;
+  std::vector<std::string> places_;  // in lost+found; the first one lies below the root
+  bool swapping_ = false;
+  std::optional<Harvest> harvest_;
+  recovery::Plan plan_;
+  std::atomic<std::int64_t> last_index_timestamp_ = 0;
+  ReindexReport report_;
+};
+
+}  // namespace
+
+std::string_view to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::rebuilt: return "rebuilt";
+    case Outcome::filled: return "filled";
+    case Outcome::same: return "same";
+    case Outcome::differs: return "differs";
+    case Outcome::kept: return "kept";
+  }
+  return "?";
+}
+
+bool ReindexReport::problems_left() const {
+  const auto differs = [](const auto& one) { return one.outcome == Outcome::differs; };
+  return !refusals.empty() || std::ranges::any_of(queues, differs) || std::ranges::any_of(index, differs) ||
+         std::ranges::any_of(queues, [](const QueueReport& one) { return one.dropped > 0; });
+}
+
+Result<ReindexReport> run_reindex(io::FileSystem& files, const scan::StoreSurvey& survey,
+                                  const ReindexOptions& options) {
+  return Reindexer(files, survey, options).run();
+}
+
+Result<std::vector<std::string>> take_back_earlier_runs(io::FileSystem& files,
+                                                        const scan::StoreConfig& config) {
+  std::vector<std::string> places{io::join_path(config.root, recovery::kLostAndFound)};
+  for (const std::string& directory : {config.consume_queue_directory, config.index_directory})
+    if (!directory.empty() && !lies_below(directory, config.root))
+      places.push_back(place_for(directory, config.root));
+  return take_back_unfinished(files, config.root, places);
+}
+
+}  // namespace rmq::reindex
