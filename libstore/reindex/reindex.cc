@@ -12,6 +12,7 @@
 #include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/consume_queue_entry.h"
 #include "libstore/recovery/undo_journal.h"
+#include "libstore/reindex/compare.h"
 #include "libstore/reindex/harvest.h"
 #include "libstore/reindex/index_image.h"
 #include "libstore/reindex/queue_image.h"
@@ -172,7 +173,8 @@ class Reindexer {
     plan.cancelled = options_.cancelled;
     plan.judge_index = false;
     plan.taps = &*harvest_;
-    RMQ_TRY(made, recovery::make_plan(files_, survey_, plan));
+    const io::ReadFileSystem& log_files = options_.log_files != nullptr ? *options_.log_files : files_;
+    RMQ_TRY(made, recovery::make_plan(log_files, survey_, plan));
     plan_ = std::move(made);
     RMQ_CHECK(harvest_->status());
     report_.records = plan_.records;
@@ -246,11 +248,13 @@ class Reindexer {
   // ---- queues and index files, several at a time
 
   struct QueueTask {
-    const recovery::QueueId* id = nullptr;
-    const Harvest::QueueHarvest* harvest = nullptr;
+    recovery::QueueId id;
+    const Harvest::QueueHarvest* harvest = nullptr;  // none: the log has no message of it
     const scan::Queue* there = nullptr;
     QueueReport report;
     std::int64_t bytes = 0;
+    bool whole = false;             // all of its files were made
+    std::vector<std::string> made;  // otherwise these
   };
   struct IndexTask {
     IndexFilePlan plan;
@@ -259,105 +263,194 @@ class Reindexer {
   };
 
   Status build() {
-    std::vector<QueueTask> queues;
-    std::map<recovery::QueueId, const scan::Queue*> there;
-    for (const scan::Queue& queue : survey_.queues) {
-      const bool batch = plan_.batch_topics.contains(queue.topic);
-      if (batch == (queue.kind == scan::QueueKind::batch)) there[{queue.topic, queue.queue_id}] = &queue;
-    }
-    for (const auto& [id, harvest] : harvest_->queues()) {
-      QueueTask task;
-      task.id = &id;
-      task.harvest = &harvest;
-      const auto found = there.find(id);
-      if (found != there.end()) task.there = found->second;
-      queues.push_back(std::move(task));
-    }
+    std::vector<QueueTask> queues = queue_tasks();
     std::vector<IndexTask> index;
-    if (options_.index) RMQ_CHECK(name_index_files(index));
+    if (options_.index)
+      RMQ_CHECK(options_.mode == Mode::rebuild ? plan_index(index) : compare_with_index(index));
+    const std::size_t files = options_.mode == Mode::verify ? 0 : index.size();
     std::vector<std::optional<IndexFileMaker>> makers(options_.jobs);
     FirstError error;
     const auto stop = [&] { return error.failed() || (options_.cancelled && options_.cancelled()); };
-    parallel_for(options_.jobs, index.size() + queues.size(), stop, [&](std::size_t worker, std::size_t i) {
-      if (i < index.size()) {
+    parallel_for(options_.jobs, files + queues.size(), stop, [&](std::size_t worker, std::size_t i) {
+      if (i < files) {
         error.note(make_index_file(makers[worker], index[i]));
+      } else if (options_.mode == Mode::rebuild) {
+        error.note(make_queue(queues[i - files]));
       } else {
-        error.note(make_queue(queues[i - index.size()]));
+        error.note(compare_queue(queues[i - files]));
       }
     });
     RMQ_CHECK(error.status());
     if (options_.cancelled && options_.cancelled()) return Error{ErrorCode::cancelled, 0, "rebuilding"};
-    for (IndexTask& task : index) {
-      report_.keys += task.report.entries;
-      report_.index.push_back(std::move(task.report));
-    }
+    for (std::size_t i = 0; i < files; ++i) report_.index.push_back(index[i].report);
+    std::ranges::sort(report_.index, {}, &IndexReport::file);
+    if (options_.index) report_.keys = harvest_->keys();
     for (QueueTask& task : queues) {
-      if (task.report.units == 0) continue;  // history alone
       report_.units += task.report.units;
       report_.bytes_written += task.bytes;
-      report_.queues.push_back(std::move(task.report));
+      report_.queues.push_back(task.report);
     }
-    if (options_.queues) tell_kept();
+    queues_ = std::move(queues);
     return {};
+  }
+
+  // Of every queue that is wanted and that the log or the store has.
+  std::vector<QueueTask> queue_tasks() {
+    std::map<recovery::QueueId, QueueTask> tasks;
+    for (const auto& [id, harvest] : harvest_->queues()) tasks[id].harvest = &harvest;
+    for (const scan::Queue& queue : survey_.queues) {
+      const recovery::QueueId id{queue.topic, queue.queue_id};
+      if (!wants(queue.topic, queue.queue_id)) continue;
+      const bool batch = plan_.batch_topics.contains(queue.topic);
+      if (batch == (queue.kind == scan::QueueKind::batch)) tasks[id].there = &queue;
+    }
+    std::vector<QueueTask> list;
+    for (auto& [id, task] : tasks) {
+      task.id = id;
+      task.report.topic = id.topic;
+      task.report.queue_id = id.queue_id;
+      list.push_back(std::move(task));
+    }
+    return list;
   }
 
   [[nodiscard]] bool wants(const std::string& topic, std::int32_t queue_id) const {
     return options_.queues && (!options_.wants_queue || options_.wants_queue(topic, queue_id));
   }
 
-  void tell_kept() {
-    std::set<recovery::QueueId> made;
-    for (const QueueReport& one : report_.queues) made.insert({one.topic, one.queue_id});
-    for (const scan::Queue& queue : survey_.queues) {
-      const recovery::QueueId id{queue.topic, queue.queue_id};
-      if (made.contains(id) || !wants(queue.topic, queue.queue_id)) continue;
-      made.insert(id);
-      QueueReport report;
-      report.topic = queue.topic;
-      report.queue_id = queue.queue_id;
-      report.outcome = Outcome::kept;
-      report_.queues.push_back(std::move(report));
-    }
-    std::ranges::sort(report_.queues, {},
-                      [](const QueueReport& one) { return std::tie(one.topic, one.queue_id); });
+  [[nodiscard]] Result<QueueShape> lay_out(const QueueTask& task, std::int64_t file_size,
+                                           const std::function<Status(const Stretch&)>& take) const {
+    if (task.harvest == nullptr) return QueueShape{};
+    return lay_out_queue(*harvest_, *task.harvest, plan_.floor_of(task.id.topic, task.id.queue_id), file_size,
+                         take);
+  }
+
+  static void tell_shape(const QueueShape& shape, QueueReport& report) {
+    report.units = shape.units;
+    report.min_offset = shape.min_offset;
+    report.max_offset = shape.next_offset;
+    report.dropped = shape.dropped;
+  }
+
+  [[nodiscard]] bool is_batch(const QueueTask& task) const {
+    return plan_.batch_topics.contains(task.id.topic);
+  }
+
+  [[nodiscard]] std::string aside_of(const QueueTask& task) const {
+    return io::join_path(io::join_path(is_batch(task) ? batch_.aside : simple_.aside, task.id.topic),
+                         std::to_string(task.id.queue_id));
   }
 
   Status make_queue(QueueTask& task) {
-    const bool batch = task.harvest->batch;
-    task.report.topic = task.id->topic;
-    task.report.queue_id = task.id->queue_id;
-    const std::string directory =
-        io::join_path(io::join_path(batch ? batch_.aside : simple_.aside, task.id->topic),
-                      std::to_string(task.id->queue_id));
-    const std::int64_t file_size = batch ? batch_size_ : simple_size_;
-    QueueFileWriter writer(files_, directory, file_size, kWriteBuffer);
-    RMQ_TRY(shape, lay_out_queue(*harvest_, *task.harvest, plan_.floor_of(task.id->topic, task.id->queue_id),
-                                 file_size, [&](const Stretch& stretch) { return writer.take(stretch); }));
+    const std::int64_t file_size = is_batch(task) ? batch_size_ : simple_size_;
+    QueueFileWriter writer(files_, aside_of(task), file_size, kWriteBuffer);
+    RMQ_TRY(shape, lay_out(task, file_size, [&](const Stretch& stretch) { return writer.take(stretch); }));
     RMQ_CHECK(writer.finish());
     task.bytes = writer.bytes();
-    task.report.outcome = Outcome::rebuilt;
-    task.report.units = shape.units;
-    task.report.min_offset = shape.min_offset;
-    task.report.max_offset = shape.next_offset;
-    task.report.dropped = shape.dropped;
+    task.whole = shape.units > 0;
+    tell_shape(shape, task.report);
+    task.report.outcome = shape.units > 0 ? Outcome::rebuilt : Outcome::kept;
     return {};
   }
 
-  // Each by the store time of its first message, in the order of the log.
-  Status name_index_files(std::vector<IndexTask>& tasks) {
+  Status compare_queue(QueueTask& task) {
+    const bool is_there = task.there != nullptr && !task.there->files.files.empty();
+    const std::int64_t file_size = is_there         ? task.there->files.file_size
+                                   : is_batch(task) ? batch_size_
+                                                    : simple_size_;
+    const CompareContext context{&files_, &survey_, plan_.log_begin};
+    QueueComparison comparison(context, task.there, is_batch(task));
+    RMQ_TRY(shape,
+            lay_out(task, file_size, [&](const Stretch& stretch) { return comparison.take(stretch); }));
+    comparison.finish(shape);
+    QueueReport& report = task.report;
+    tell_shape(shape, report);
+    report.missing = comparison.missing();
+    report.wrong = comparison.wrong();
+    report.extra = comparison.extra();
+    report.first_difference = comparison.first_difference();
+    report.outcome = !comparison.same() ? Outcome::differs : shape.units > 0 ? Outcome::same : Outcome::kept;
+    if (options_.mode == Mode::verify || report.missing == 0) return {};
+    if (is_there) {
+      QueueFiller filler(files_, *task.there, comparison, aside_of(task));
+      const auto filled =
+          lay_out(task, file_size, [&](const Stretch& stretch) { return filler.take(stretch); });
+      if (!filled) return filled.error();
+      RMQ_CHECK(filler.finish());
+      task.made = filler.made();
+      task.bytes = filler.bytes();
+    } else {
+      QueueReport told = report;
+      RMQ_CHECK(make_queue(task));
+      report = std::move(told);
+    }
+    if (report.wrong + report.extra == 0) report.outcome = Outcome::filled;
+    return {};
+  }
+
+  [[nodiscard]] Result<std::int64_t> stamp_for(std::int64_t key) const {
+    std::int64_t when = options_.now_ms;
+    if (harvest_->keys() > 0) {
+      RMQ_TRY(first, key_at(*harvest_, std::min(key, harvest_->keys() - 1)));
+      when = std::clamp<std::int64_t>(first.store_timestamp, 0, options_.now_ms);
+    }
+    return derive::index_file_stamp(options_.local_time_ms ? options_.local_time_ms(when) : when);
+  }
+
+  // Each is named by the store time of its first message, in the order of the log.
+  Status plan_index(std::vector<IndexTask>& tasks) {
     RMQ_TRY(plans, plan_index_files(*harvest_, shape_));
     std::int64_t last = 0;
     for (const IndexFilePlan& plan : plans) {
-      std::int64_t when = options_.now_ms;
-      if (harvest_->keys() > 0) {
-        RMQ_TRY(first, key_at(*harvest_, std::min(plan.from, harvest_->keys() - 1)));
-        when = std::clamp<std::int64_t>(first.store_timestamp, 0, options_.now_ms);
+      RMQ_TRY(stamp, stamp_for(plan.from));
+      last = std::max(stamp, last + 1);
+      tasks.push_back({plan, derive::index_file_name(last), {}});
+    }
+    return {};
+  }
+
+  // What is there is told; what is missing between two files, or behind the last one, becomes files of its
+  // own.
+  Status compare_with_index(std::vector<IndexTask>& tasks) {
+    const CompareContext context{&files_, &survey_, plan_.log_begin};
+    RMQ_TRY(comparison, compare_index(context, *harvest_, options_.jobs, options_.cancelled));
+    for (std::size_t i = 0; i < comparison.files.size(); ++i) {
+      IndexFileVerdict& verdict = comparison.verdicts[i];
+      IndexReport report;
+      report.file = comparison.files[i].info.shown;
+      report.entries = verdict.entries;
+      report.missing = verdict.missing;
+      report.wrong = verdict.wrong;
+      report.first_difference = std::move(verdict.first_difference);
+      report.outcome = report.missing + report.wrong > 0 ? Outcome::differs : Outcome::same;
+      report_.index.push_back(std::move(report));
+    }
+    for (const IndexGap& gap : comparison.gaps) {
+      const std::int64_t before = gap.before > 0 ? comparison.files[gap.before - 1].info.stamp : 0;
+      if (options_.mode == Mode::verify) {
+        IndexReport report;
+        report.file =
+            gap.before > 0 ? "behind " + comparison.files[gap.before - 1].info.shown : index_.directory;
+        report.missing = gap.end - gap.from;
+        RMQ_TRY(first, key_at(*harvest_, gap.from));
+        report.first_difference = fmt::format("no file has the keys of the message at {}", first.log_offset);
+        report.outcome = Outcome::differs;
+        report_.index.push_back(std::move(report));
+        continue;
       }
-      last = std::max(derive::index_file_stamp(options_.local_time_ms ? options_.local_time_ms(when) : when),
-                      last + 1);
-      IndexTask& task = tasks.emplace_back();
-      task.plan = plan;
-      task.name = derive::index_file_name(last);
+      RMQ_TRY(wished, stamp_for(gap.from));
+      const std::int64_t files = (gap.end - gap.from + shape_.keys_in_file() - 1) / shape_.keys_in_file();
+      std::int64_t stamp = std::max(wished, before + 1);
+      if (gap.before < comparison.files.size())
+        stamp = std::min(stamp, comparison.files[gap.before].info.stamp - files);
+      if (stamp <= before)
+        return wrong_use("the index has no room between the names of its files; use --index");
+      for (std::int64_t from = gap.from; from < gap.end; from += shape_.keys_in_file()) {
+        IndexTask task{
+            {from, std::min(from + shape_.keys_in_file(), gap.end)}, derive::index_file_name(stamp++), {}};
+        task.report.missing = task.plan.end - task.plan.from;
+        tasks.push_back(std::move(task));
+      }
     }
     return {};
   }
@@ -372,7 +465,7 @@ class Reindexer {
     RMQ_TRY(header, maker->write(*harvest_, task.plan, *file));
     if (header.end_timestamp > 0) RMQ_CHECK(files_.set_modified(path, header.end_timestamp));
     task.report.file = "index/" + task.name;
-    task.report.outcome = Outcome::rebuilt;
+    task.report.outcome = options_.mode == Mode::fill ? Outcome::filled : Outcome::rebuilt;
     task.report.entries = header.index_count - 1;
     last_index_timestamp_ = std::max(last_index_timestamp_.load(), header.end_timestamp);
     return {};
@@ -380,13 +473,22 @@ class Reindexer {
 
   // ---- into the store
 
+  [[nodiscard]] Replacement replacement(const Home& home, const std::string& below) const {
+    const auto in = [&](const std::string& directory) {
+      return below.empty() ? directory : io::join_path(directory, below);
+    };
+    return {in(home.directory), files_.stat(in(home.directory)) ? in(home.old) : std::string(),
+            in(home.aside)};
+  }
+
   // The fewest renames: whole directories where nothing else is in them.
   void replace_queues(const Home& home, scan::QueueKind kind, std::vector<Replacement>& into) {
     std::map<std::string, std::set<std::int32_t>> made;
-    for (const QueueReport& one : report_.queues) {
-      const bool batch = plan_.batch_topics.contains(one.topic);
-      if (one.outcome == Outcome::rebuilt && batch == (kind == scan::QueueKind::batch))
-        made[one.topic].insert(one.queue_id);
+    for (const QueueTask& one : queues_) {
+      if (is_batch(one) != (kind == scan::QueueKind::batch)) continue;
+      if (one.whole) made[one.id.topic].insert(one.id.queue_id);
+      const std::string below = io::join_path(one.id.topic, std::to_string(one.id.queue_id));
+      for (const std::string& name : one.made) into.push_back(replacement(home, io::join_path(below, name)));
     }
     if (made.empty()) return;
     std::map<std::string, std::set<std::int32_t>> stays;
@@ -404,19 +506,13 @@ class Reindexer {
       const std::string below = stray.path.substr(home.directory.size() + 1);
       stray_topics.insert(below.substr(0, below.find('/')));
     }
-    const auto replacement = [&](const std::string& below) {
-      Replacement one;
-      one.target = below.empty() ? home.directory : io::join_path(home.directory, below);
-      one.made = below.empty() ? home.aside : io::join_path(home.aside, below);
-      if (files_.stat(one.target)) one.old = below.empty() ? home.old : io::join_path(home.old, below);
-      into.push_back(std::move(one));
-    };
-    if (stays.empty() && !strays) return replacement("");
+    if (stays.empty() && !strays) return into.push_back(replacement(home, ""));
     for (const auto& [topic, queues] : made) {
       if (!stays.contains(topic) && !stray_topics.contains(topic)) {
-        replacement(topic);
+        into.push_back(replacement(home, topic));
       } else {
-        for (const std::int32_t queue : queues) replacement(io::join_path(topic, std::to_string(queue)));
+        for (const std::int32_t queue : queues)
+          into.push_back(replacement(home, io::join_path(topic, std::to_string(queue))));
       }
     }
   }
@@ -432,10 +528,12 @@ class Reindexer {
       replace_queues(simple_, scan::QueueKind::simple, swap.replacements);
       replace_queues(batch_, scan::QueueKind::batch, swap.replacements);
     }
-    if (options_.index && !report_.index.empty()) {
-      Replacement one{index_.directory, "", index_.aside};
-      if (files_.stat(index_.directory)) one.old = index_.old;
-      swap.replacements.push_back(std::move(one));
+    if (options_.index && options_.mode == Mode::rebuild && !report_.index.empty())
+      swap.replacements.push_back(replacement(index_, ""));
+    if (options_.index && options_.mode == Mode::fill) {
+      for (const IndexReport& one : report_.index)
+        if (one.outcome == Outcome::filled)
+          swap.replacements.push_back(replacement(index_, one.file.substr(one.file.find('/') + 1)));
     }
     harvest_.reset();
     if (swap.replacements.empty()) return clean_up();
@@ -464,7 +562,7 @@ class Reindexer {
     at_most(then.physic_msg_timestamp);
     at_most(then.logics_msg_timestamp);
     at_most(then.index_msg_timestamp);
-    if (options_.index) then.index_msg_timestamp = last_index_timestamp_;
+    if (options_.index && options_.mode == Mode::rebuild) then.index_msg_timestamp = last_index_timestamp_;
     // Stock takes it for the index too: both are on disk now.
     const bool all = options_.queues && !options_.wants_queue && options_.index;
     if (all && options_.mode == Mode::rebuild) then.logics_msg_timestamp = plan_.last_store_timestamp;
@@ -487,6 +585,7 @@ class Reindexer {
   std::optional<Harvest> harvest_;
   recovery::Plan plan_;
   std::atomic<std::int64_t> last_index_timestamp_ = 0;
+  std::vector<QueueTask> queues_;
   ReindexReport report_;
 };
 

@@ -41,6 +41,8 @@ struct ReindexOptions {
   // file's slots (4 bytes each) come on top.
   std::int64_t memory_limit = 64 << 20;
   std::string spill_directory;  // for verify, which writes nothing into the store; empty: there is none
+  // Reads the log and what is there, where that has a better way than what writes; nullptr: it has not.
+  const io::ReadFileSystem* log_files = nullptr;
   std::int64_t now_ms = 0;
   std::function<std::int64_t(std::int64_t ms)> local_time_ms;  // of a time in UTC: names of index files
   std::function<bool()> cancelled;
