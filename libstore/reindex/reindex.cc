@@ -146,8 +146,10 @@ class Reindexer {
 
   Status work() {
     const auto began = Clock::now();
-    for (const std::string& one : places_)
+    for (const std::string& one : places_) {
+      if (!files_.stat(parent_of(one))) made_parents_.push_back(parent_of(one));
       RMQ_CHECK(files_.make_directories(io::join_path(one, kBuildDirectory)));
+    }
     if (!options_.out.empty()) {
       RMQ_CHECK(files_.make_directories(options_.out));
       RMQ_TRY(there, files_.list(options_.out));
@@ -209,6 +211,10 @@ class Reindexer {
     harvest_.reset();
     for (const std::string& one : places_) {
       RMQ_CHECK(remove_tree(files_, io::join_path(one, kBuildDirectory)));
+      RMQ_TRY(rest, files_.list(one));
+      if (rest.empty()) RMQ_CHECK(files_.remove(one));
+    }
+    for (const std::string& one : made_parents_) {
       RMQ_TRY(rest, files_.list(one));
       if (rest.empty()) RMQ_CHECK(files_.remove(one));
     }
@@ -581,6 +587,7 @@ class Reindexer {
   Home index_;
   std::string stamp_;
   std::vector<std::string> places_;  // in lost+found; the first one lies below the root
+  std::vector<std::string> made_parents_;  // of them
   bool swapping_ = false;
   std::optional<Harvest> harvest_;
   recovery::Plan plan_;

@@ -15,6 +15,8 @@ class Settings:
     dump = ""
     verify = ""
     store = ""
+    reindex = ""
+    repair = ""
     source = ""
     stores = ""
     work = ""
@@ -65,10 +67,11 @@ def wait_for_handlers(process):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("dump", "verify", "store", "source"):
+    for name in ("dump", "verify", "store", "reindex", "repair", "source"):
         parser.add_argument("--" + name, required=True)
     arguments, rest = parser.parse_known_args()
     Settings.dump, Settings.verify, Settings.store = arguments.dump, arguments.verify, arguments.store
+    Settings.reindex, Settings.repair = arguments.reindex, arguments.repair
     Settings.source = arguments.source
     Settings.stores = os.environ.get("RMQ_ORACLE_DIR", os.path.join(arguments.source, "testdata", "stores"))
     Settings.work = tempfile.mkdtemp(prefix="rmq-tools.")
