@@ -131,7 +131,8 @@ class Rebuild(unittest.TestCase):
     def test_a_topic_that_was_created_again(self):
         target = copy("recreated", "created-again")
         before = tree(target)
-        shutil.rmtree(os.path.join(target, "consumequeue"))
+        for topic, queue in (("Again", "0"), ("KeepA", "1")):  # the topic Gone stays gone
+            shutil.rmtree(os.path.join(target, "consumequeue", topic, queue))
         self.assertEqual(reindex(target, "--cq").code, 0)
         self.assertEqual(contents(tree(target), "consumequeue"), contents(before, "consumequeue"))
 
