@@ -10,60 +10,17 @@
 #include <vector>
 
 #include "libstore/testing/simulated_file_system.h"
+#include "tests/recovery/file_tree.h"
 
 namespace rmq::recovery {
 namespace {
 
 using rmq::testing::SimulatedFileSystem;
 using End = SimulatedFileSystem::End;
-using Tree = std::map<std::string, std::string>;
 
 constexpr std::int64_t kNow = 1'700'000'000'123;
 
 std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-
-// Every file with its content and time, and every directory.
-void read_tree(const io::ReadFileSystem& files, const std::string& directory, Tree& tree) {
-  const auto entries = files.list(directory);
-  ASSERT_TRUE(entries) << directory;
-  for (const io::DirectoryEntry& entry : *entries) {
-    const std::string path = io::join_path(directory, entry.name);
-    if (entry.kind == io::EntryKind::directory) {
-      tree[path] = "directory";
-      read_tree(files, path, tree);
-      continue;
-    }
-    const auto bytes = io::read_all(files, path, 1 << 20);
-    ASSERT_TRUE(bytes) << path;
-    std::string& content = tree[path];
-    content = std::to_string(entry.modified_ms) + ":";
-    for (const std::byte byte : *bytes) content += static_cast<char>(byte);
-  }
-}
-
-Tree tree_of(const io::ReadFileSystem& files) {
-  Tree tree;
-  read_tree(files, "/", tree);
-  return tree;
-}
-
-// What differs, in short.
-std::string difference(const Tree& after, const Tree& before) {
-  std::string text;
-  for (const auto& [path, content] : before) {
-    const auto now = after.find(path);
-    if (now == after.end()) {
-      text += path + " is missing; ";
-    } else if (now->second != content) {
-      const bool time_only = now->second.substr(std::min(now->second.find(':'), now->second.size())) ==
-                             content.substr(std::min(content.find(':'), content.size()));
-      text += path + (time_only ? " has another time; " : " has another content; ");
-    }
-  }
-  for (const auto& [path, content] : after)
-    if (!before.contains(path)) text += path + " is new; ";
-  return text;
-}
 
 UndoOptions options() {
   UndoOptions all;
