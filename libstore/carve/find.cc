@@ -19,7 +19,7 @@ namespace {
 using format::MessageView;
 
 constexpr std::int64_t kPageSize = 4096;     // what a failing disk loses at a time
-constexpr std::int64_t kOverlap = 64 << 10;  // read behind a chunk at once: most records end in it
+constexpr std::int64_t kBlock = 256 << 10;  // stays in the L2 cache between the read and the search
 constexpr std::int64_t kLatestTime = 32'503'680'000'000;  // the year 3000
 constexpr int kDeepestDirectory = 24;
 constexpr std::int64_t kZerosAhead = format::kRecordMagicOffset - 1;  // that a record may begin with
@@ -111,8 +111,8 @@ class ChunkScanner {
     buffer_size_ = 0;
     // A hole holds no record, but for the zeros that one begins with.
     first_ = std::max(from, std::min(file_->next_data(from), to) - kZerosAhead);
-    if (file_->next_data(from) < to) reach(std::min(to + kOverlap, end_));
     if (file_->next_data(from) >= to) first_ = to;
+    buffer_from_ = first_;
     return {};
   }
 
@@ -121,12 +121,20 @@ class ChunkScanner {
       if (from < to) into_->unreadable.emplace_back(from, std::min(until, to));
   }
 
-  // The buffer holds everything up to `position`, unless the source ends before.
-  void reach(std::int64_t position) {
-    position = std::min(position, end_);
+  // The buffer holds [at, end), unless the source ends before; what lies before `at` may go.
+  void reach(std::int64_t at, std::int64_t end) {
+    end = std::min(end, end_);
+    if (end <= buffer_from_ + buffer_size_) return;
+    // Only where less is moved than is given up: large records that turn out to be none may overlap.
+    const std::int64_t kept = std::max<std::int64_t>(buffer_from_ + buffer_size_ - at, 0);
+    if (at - buffer_from_ >= kept) {
+      const auto old_end = buffer_.begin() + static_cast<std::ptrdiff_t>(buffer_size_);
+      std::copy(old_end - static_cast<std::ptrdiff_t>(kept), old_end, buffer_.begin());
+      buffer_from_ = at;
+      buffer_size_ = kept;
+    }
     const std::int64_t have = buffer_from_ + buffer_size_;
-    if (position <= have) return;
-    const auto missing = static_cast<std::size_t>(position - have);
+    const auto missing = static_cast<std::size_t>(std::min(std::max(end - have, kBlock), end_ - have));
     const auto used = static_cast<std::size_t>(buffer_size_);
     if (buffer_.size() < used + missing) buffer_.resize(used + missing);
     const auto out = std::span(buffer_).subspan(used, missing);
@@ -167,18 +175,25 @@ class ChunkScanner {
   }
 
   // The first place in [from, to) behind which a record's magic stands; `to` if there is none.
-  [[nodiscard]] std::int64_t next_candidate(std::int64_t from, std::int64_t to) const {
+  [[nodiscard]] std::int64_t next_candidate(std::int64_t from, std::int64_t to) {
     constexpr int kFirstByte = 0xDA;
     constexpr std::int64_t kMagic = format::kRecordMagicOffset;
-    const std::int64_t last = std::min(to, buffer_from_ + buffer_size_ - kMagic - 4 + 1);  // places end here
-    while (from < last) {
-      const auto there = bytes(from + kMagic, last + kMagic);
-      const void* const hit = std::memchr(there.data(), kFirstByte, there.size());
-      if (hit == nullptr) return to;
-      from += static_cast<const std::byte*>(hit) - there.data();
-      const auto magic = load_be<std::int32_t>(bytes(from + kMagic, from + kMagic + 4).data());
-      if (magic == format::kMagicV1 || magic == format::kMagicV2) return from;
-      ++from;
+    while (from < to) {
+      reach(from, from + format::kBlankSize);
+      const std::int64_t last = std::min(to, buffer_from_ + buffer_size_ - kMagic - 4 + 1);  // places end here
+      if (last <= from) return to;  // the source does
+      while (from < last) {
+        const auto there = bytes(from + kMagic, last + kMagic);
+        const void* const hit = std::memchr(there.data(), kFirstByte, there.size());
+        if (hit == nullptr) {
+          from = last;
+          break;
+        }
+        from += static_cast<const std::byte*>(hit) - there.data();
+        const auto magic = load_be<std::int32_t>(bytes(from + kMagic, from + kMagic + 4).data());
+        if (magic == format::kMagicV1 || magic == format::kMagicV2) return from;
+        ++from;
+      }
     }
     return to;
   }
@@ -186,7 +201,7 @@ class ChunkScanner {
   // The record that begins at `at`; borrows from the buffer until the next call.
   [[nodiscard]] const MessageView* record_at(std::int64_t at) {
     if (end_ - at < format::kMinRecordSize) return nullptr;
-    reach(at + format::kMinRecordSize);
+    reach(at, at + format::kMinRecordSize);
     const auto head = bytes(at, at + format::kMinRecordSize);
     const auto magic = load_be<std::int32_t>(head.data() + format::kRecordMagicOffset);
     if (magic != format::kMagicV1 && magic != format::kMagicV2) return nullptr;
@@ -194,7 +209,7 @@ class ChunkScanner {
     if (size < format::kMinRecordSize || size > format::kMaxRecordSize || size > end_ - at) return nullptr;
     const auto own_offset = load_be<std::int64_t>(head.data() + format::kRecordPhysicalOffsetOffset);
     if (own_offset < 0 || own_offset > scan::kLargestFileStart) return nullptr;
-    reach(at + size + format::kBlankSize);
+    reach(at, at + size + format::kBlankSize);
     record_ = bytes(at, at + size);
     if (MessageView::decode(record_, message_) || !has_sane_numbers(message_) ||
         touches_unreadable(at, at + size))

@@ -73,8 +73,7 @@ struct FoundRecords {
 
 struct FindOptions {
   std::size_t jobs = 1;
-  std::int64_t chunk =
-      16 << 20;  // bytes that one thread searches at a time; its buffer, beside the record at hand
+  std::int64_t chunk = 16 << 20;  // bytes that one thread searches at a time
   std::function<void(std::int64_t)> advance;  // bytes searched since the last call; by any thread
   std::function<bool()> cancelled;
 };
