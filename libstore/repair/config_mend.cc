@@ -139,6 +139,13 @@ class ConfigMender {
   void look_around() {
     const std::string directory = survey_.config_directory();
     for (const scan::StoreFile& file : survey_.config_files) by_name_[file.name] = &file;
+    for (const scan::OtherFile& file : survey_.others) {
+      constexpr std::string_view kCompacted = "compaction/compactionLog/";  // then topic, queue, files
+      if (file.shown.starts_with(kCompacted)) {
+        const std::string rest = file.shown.substr(kCompacted.size());
+        compacted_.insert(rest.substr(0, rest.find('/')));
+      }
+    }
     for (const scan::OtherFile& file : survey_.others)
       in_rocksdb_ =
           in_rocksdb_ || (file.part == scan::OtherPart::rocksdb && file.path.starts_with(directory));
@@ -489,6 +496,7 @@ class ConfigMender {
     format::TopicConfig made;
     made.name = topic;
     made.read_queues = made.write_queues = queues;
+    if (compacted_.contains(topic)) made.attributes.emplace_back("cleanup.policy", "COMPACTION");
     if (plan_.batch_topics.contains(topic)) made.attributes.emplace_back(kQueueType, "BatchCQ");
     return made;
   }
@@ -747,6 +755,7 @@ class ConfigMender {
   std::map<std::string, const scan::StoreFile*> by_name_;
   std::map<QueueKey, const recovery::QueueOutcome*> queues_;
   std::map<QueueKey, const scan::Queue*> directories_;  // that stay
+  std::set<std::string> compacted_;                     // topics of which the log is compacted
   std::set<std::string> topics_;                        // topics.json afterwards
   bool in_rocksdb_ = false;  // topics, groups and offsets are in a RocksDB below config/
   bool is_broker_ = false;   // config/ holds files of a broker, and not of a store alone

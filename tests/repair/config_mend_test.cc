@@ -85,6 +85,21 @@ TEST(ConfigMend, TopicsAreDerivedFromQueuesAndLog) {
   EXPECT_THAT(*store.text("topics.json"), HasSubstr("\n\t\t\"FilterTopic\":{\n\t\t\t\"attributes\":{},\n"));
 }
 
+// Attributes that nobody could set again: the kind of queue, and whether the log of a topic is compacted.
+TEST(ConfigMend, AttributesThatTheStoreProves) {
+  for (const auto& [name, attribute] : {std::pair("broker-batch-inner", "\"queue.type\":\"BatchCQ\""),
+                                        std::pair("compaction", "\"cleanup.policy\":\"COMPACTION\"")}) {
+    SCOPED_TRACE(name);
+    BrokerStore store(name);
+    store.remove("topics.json.bak");
+    store.set("topics.json", "{");
+    const recovery::Plan plan = store.plan();
+    store.apply(store.mend(plan));
+    store.expect_mended(plan);
+    EXPECT_THAT(*store.text("topics.json"), HasSubstr(attribute));
+  }
+}
+
 TEST(ConfigMend, NothingIsLeftOfOneFileAfterTheOther) {
   for (const char* const of : {"broker-config", "broker-config-rmq4"}) {
     for (const format::ConfigFile& file : format::config_files()) {
