@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <optional>
@@ -58,8 +59,9 @@ std::string listed(const std::vector<std::string>& names) {
 // Members of a bean and of a file lie sorted by name.
 void set_sorted(Value& bean, std::string_view name, Value value) {
   std::vector<Member> members = bean.if_object()->members();
+  std::erase_if(members, [&](const Member& member) { return member.name == name; });
   members.push_back({std::string(name), KeyForm::text, std::move(value)});
-  std::ranges::stable_sort(members, {}, &Member::name);
+  std::ranges::sort(members, {}, &Member::name);
   bean = Value(Object::from_members(std::move(members)));
 }
 
@@ -129,7 +131,7 @@ class ConfigMender {
       RMQ_TRY(subject, read(format::config_file(kind)));
       mend(subject);
     }
-    std::ranges::stable_sort(out_.steps, {}, [](const Step& step) { return step.shown.ends_with(".bak"); });
+    std::ranges::move(backup_steps_, std::back_inserter(out_.steps));
     return std::move(out_);
   }
 
@@ -354,7 +356,8 @@ class ConfigMender {
     const auto bytes = as_bytes(text);
     step.bytes.assign(bytes.begin(), bytes.end());
     step.why = std::move(why);
-    out_.steps.push_back(std::move(step));
+    // A .bak is the last to change: until all files are good it may be what saves them.
+    (shown.ends_with(".bak") ? backup_steps_ : out_.steps).push_back(std::move(step));
   }
 
   // DataVersion.nextVersion, with the log's time for the clock's. 4.9 has a version in two files only.
@@ -752,6 +755,7 @@ class ConfigMender {
   const scan::StoreSurvey& survey_;
   const recovery::Plan& plan_;
   ConfigMend out_;
+  std::vector<Step> backup_steps_;
   std::map<std::string, const scan::StoreFile*> by_name_;
   std::map<QueueKey, const recovery::QueueOutcome*> queues_;
   std::map<QueueKey, const scan::Queue*> directories_;  // that stay

@@ -49,8 +49,8 @@ class Impact {
     add_queues_without_offset();
     for (const auto& [key, offsets] : offsets_) judge(key, offsets);
     add_lost_groups();
-    std::ranges::stable_sort(
-        rows_, {}, [](const ConsumerImpact& row) { return std::tie(row.group, row.topic, row.queue_id); });
+    std::ranges::sort(rows_, {},
+                      [](const ConsumerImpact& row) { return std::tie(row.group, row.topic, row.queue_id); });
     return std::move(rows_);
   }
 
