@@ -83,13 +83,32 @@ class Carrier {
     return files_.set_modified(step.path, new_file ? step.modified_ms : was.modified_ms);
   }
 
+  // Holes are zeros.
   static Status zero(io::WriteFile& file, std::int64_t from, std::int64_t to) {
     const std::vector<std::byte> zeros(static_cast<std::size_t>(std::min(kPiece, to - from)));
-    for (std::int64_t at = from; at < to; at += kPiece) {
-      RMQ_CHECK(
-          file.write_at(at, std::span(zeros).first(static_cast<std::size_t>(std::min(kPiece, to - at)))));
+    for (std::int64_t at = file.next_data(from); at < to; at = file.next_data(at)) {
+      const std::int64_t end = std::min({at + kPiece, std::max(file.next_hole(at), at + 1), to});
+      RMQ_CHECK(file.write_at(at, std::span(zeros).first(static_cast<std::size_t>(end - at))));
+      at = end;
     }
     return {};
+  }
+
+  static bool is_hole(const io::ReadFile& file, std::int64_t from, std::int64_t to) {
+    return file.next_data(from) >= to;
+  }
+
+  // A filler's body is zeros: where the file has a hole for it, that is what it stays. What is missing of a
+  // log may be gigabytes.
+  static Status write_sparsely(io::WriteFile& file, std::int64_t position, std::span<const std::byte> bytes) {
+    constexpr std::size_t kEnds = 4096;  // hold all but the body
+    if (bytes.size() < 16 * kEnds) return file.write_at(position, bytes);
+    const auto body = bytes.subspan(kEnds, bytes.size() - 2 * kEnds);
+    const std::int64_t from = position + static_cast<std::int64_t>(kEnds);
+    const bool zeros = std::ranges::all_of(body, [](std::byte byte) { return byte == std::byte{0}; });
+    if (!zeros || !is_hole(file, from, from + std::ssize(body))) return file.write_at(position, bytes);
+    RMQ_CHECK(file.write_at(position, bytes.first(kEnds)));
+    return file.write_at(from + std::ssize(body), bytes.last(kEnds));
   }
 
   // From the last to the first: until all are there the range begins with what it began with, so that a kill
@@ -100,7 +119,7 @@ class Carrier {
     for (std::size_t i = step.records.size(); i-- > 0;) {
       const BridgeRecord& record = step.records[i];
       const auto bytes = encode_bridge(record, step.modified_ms);
-      RMQ_CHECK(file.write_at(record.log_offset - file_start, bytes));
+      RMQ_CHECK(write_sparsely(file, record.log_offset - file_start, bytes));
       const std::int64_t left = record.size - std::ssize(bytes);  // behind the eight bytes of a BLANK
       if (left > 0) RMQ_CHECK(zero(file, record.log_offset - file_start + std::ssize(bytes), step.to));
     }
