@@ -1,5 +1,5 @@
-// A byte of chunk size, then bytes to search: how the search is cut up changes nothing, what is found are records, and
-// none of them is lost while logs are made of them.
+// A byte of chunk size, then bytes to search: how the search is cut up changes nothing, what is found are
+// records, and none of them is lost while logs are made of them.
 #include <cstdint>
 #include <span>
 #include <tuple>
@@ -22,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FindOptions options;
   options.chunk = 1 + data[0];
   const auto pieces = find_records(files, sources, options);
-  FUZZ_CHECK(found && pieces && found->records == pieces->records && found->runs.size() == pieces->runs.size());
+  FUZZ_CHECK(found && pieces && found->records == pieces->records &&
+             found->runs.size() == pieces->runs.size());
   std::int64_t records = 0;
   std::int64_t end = 0;
   for (std::size_t i = 0; i < found->runs.size(); ++i) {
