@@ -74,6 +74,10 @@ constexpr std::array kTable = std::to_array<FindingRow>({
      "The record lies in its place, but its PHYSICALOFFSET field says another. Stock brokers dispatch by that field after a "
      "crash and then lead consumers astray.",
      "Bit rot in the header.", "Repair sets the field to where the record lies."},
+    {"CL-PLACEHOLDER", Severity::benign, "records stand where messages were lost",
+     "An earlier recovery or repair bridged damage. Each lost message whose queue slot was known has a placeholder there (tag "
+     "RMQ_LOST_MESSAGE, no body); other bytes are fillers that enter no queue.",
+     "Damage that was repaired.", "Nothing, unless a replica has the messages: rmq-repair heal puts them back."},
     {"CL-PROPERTY-CRC", Severity::loss, "a record does not match its __CRC32# property",
      "Header, topic, properties or body changed after the record was written.", "Bit rot, a zeroed page.",
      "Fetch the message from a replica."},

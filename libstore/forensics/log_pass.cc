@@ -15,6 +15,7 @@
 #include "libstore/format/index_file.h"
 #include "libstore/format/message_properties.h"
 #include "libstore/format/tags_code.h"
+#include "libstore/recovery/bridge.h"
 
 namespace rmq::forensics {
 namespace {
@@ -252,6 +253,7 @@ class Worker {
     if (message.physical_offset != log_offset) {
       keep(report_.own_offsets, {item.position, item.length, message.physical_offset});
     }
+    note_stand_in(item);
     if (!options_.cross_check && !options_.checksums && !index_lane_) return;
     QueueLane& lane = lane_of(message.topic, message.queue_id);
     const format::StoreProperties& properties = shapes_[static_cast<std::uint32_t>(lane.topic_hash) % shapes_.size()].read(message.properties);
@@ -274,6 +276,14 @@ class Worker {
       format::append_index_key_hashes(lane.topic_hash, properties.uniq_key, properties.keys.value_or(""), hashes_);
       index_lane_->expect(log_offset, message.store_timestamp, hashes_);
     }
+  }
+
+  void note_stand_in(const scan::LogItem& item) {
+    const recovery::StandIn kind = recovery::stands_for_lost_bytes(item.message);
+    if (kind == recovery::StandIn::no) return;
+    if (report_.placeholders + report_.fillers == 0) report_.first_stand_in = item.position;
+    report_.stand_ins_end = item.position + item.length;
+    ++(kind == recovery::StandIn::placeholder ? report_.placeholders : report_.fillers);
   }
 
   [[nodiscard]] std::optional<LogDamage::Kind> wrong_checksum(const scan::LogItem& item) const {

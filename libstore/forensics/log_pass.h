@@ -74,6 +74,11 @@ struct LogFileReport {
   std::int64_t max_store_timestamp = 0;
   std::int64_t time_regressions = 0;
   std::int64_t first_regression = 0;  // position of the first record older than the one before it
+  // Records that recovery put where messages were lost.
+  std::int64_t placeholders = 0;
+  std::int64_t fillers = 0;
+  std::int64_t first_stand_in = 0;  // positions of the first and behind the last of both
+  std::int64_t stand_ins_end = 0;
   std::vector<LogDamage> damage;
   std::vector<FieldDamage> own_offsets;    // PHYSICALOFFSET is not where it lies
   std::vector<FieldDamage> queue_offsets;  // QUEUEOFFSET is one that no queue can have

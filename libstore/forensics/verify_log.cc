@@ -144,6 +144,13 @@ class LogJudge {
                    fmt::format("the record says queue offset {}, which no queue can have: a field of its header is damaged",
                                field.stored));
     }
+    if (report.placeholders + report.fillers > 0) {
+      context_.add("CL-PLACEHOLDER", Severity::benign, report.file.file->shown, report.first_stand_in,
+                   report.stand_ins_end - report.first_stand_in,
+                   fmt::format("{} and {} stand where messages were lost, since an earlier recovery or repair",
+                               counted(report.placeholders, "placeholder", "placeholders"),
+                               counted(report.fillers, "filler", "fillers")));
+    }
     if (context_.at_least(VerifyLevel::paranoid) && report.time_regressions > 0) {
       context_.add("CL-TIME-ORDER", Severity::benign, report.file.file->shown, report.first_regression, 0,
                    fmt::format("{} older than the record before it: the clock went back",

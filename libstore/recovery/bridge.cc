@@ -33,6 +33,13 @@ std::int64_t placeholder_size(const Slot& slot, bool marked) {
 
 }  // namespace
 
+StandIn stands_for_lost_bytes(const format::MessageView& message) {
+  if (message.topic == kFillerTopic) return StandIn::filler;
+  if (!message.body.empty()) return StandIn::no;
+  const bool marked = message.properties.find(kPlaceholderTag) != std::string_view::npos;
+  return marked ? StandIn::placeholder : StandIn::no;
+}
+
 std::int64_t placeholder_size(const Slot& slot) { return placeholder_size(slot, true); }
 
 std::optional<std::vector<BridgeRecord>> plan_bridge(std::int64_t from, std::int64_t to, bool to_file_end,

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "libstore/format/commit_log_record.h"
+
 namespace rmq::recovery {
 
 // A placeholder carries this tag and this property; a filler is a message of this topic that was rolled back.
@@ -33,6 +35,11 @@ struct BridgeRecord {
   std::int64_t size = 0;
   Slot slot;  // placeholders only
 };
+
+// Told by the topic, or by the tag where there is no body; a placeholder that had no room for its mark is not
+// known any more.
+enum class StandIn { no, placeholder, filler };
+[[nodiscard]] StandIn stands_for_lost_bytes(const format::MessageView& message);
 
 // Of the placeholder with its mark.
 [[nodiscard]] std::int64_t placeholder_size(const Slot& slot);

@@ -113,11 +113,6 @@ class PatchedFiles final : public io::ReadFileSystem {
   std::map<std::string, Patched> patched_;
 };
 
-bool stands_for_lost_bytes(const format::MessageView& message) {
-  if (message.topic == recovery::kFillerTopic) return true;
-  return message.body.empty() && message.properties.find(recovery::kPlaceholderTag) != std::string_view::npos;
-}
-
 // Bytes of one file that are not what was written.
 struct BadRange {
   std::int64_t from = 0;  // positions in the file
@@ -136,11 +131,11 @@ Result<std::vector<BadRange>> bad_ranges(const io::ReadFileSystem& files, const 
   std::vector<BadRange> ranges;
   std::vector<std::byte> last;
   while (const scan::LogItem* item = walker.next()) {
-    const bool good =
-        item->kind == scan::LogItemKind::blank ||
-        (item->kind == scan::LogItemKind::record &&
-         item->message.physical_offset == part.start + item->position &&
-         !stands_for_lost_bytes(item->message) && recovery::is_whole(item->message, item->bytes));
+    const bool good = item->kind == scan::LogItemKind::blank ||
+                      (item->kind == scan::LogItemKind::record &&
+                       item->message.physical_offset == part.start + item->position &&
+                       recovery::stands_for_lost_bytes(item->message) == recovery::StandIn::no &&
+                       recovery::is_whole(item->message, item->bytes));
     if (good) {
       last.assign(item->bytes.begin(), item->bytes.end());
       continue;

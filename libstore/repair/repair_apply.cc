@@ -62,9 +62,12 @@ class Applier {
   }
 
  private:
-  Applied fail(ApplyFault fault, Error error) {
+  void note(ApplyFault fault, Error error) {
     applied_.fault = fault;
     applied_.error = std::move(error);
+  }
+  Applied fail(ApplyFault fault, Error error) {
+    note(fault, std::move(error));
     return std::move(applied_);
   }
 
@@ -86,11 +89,11 @@ class Applier {
     for (const std::string& directory : unfinished) {
       const auto lock = files_.lock(lock_path);
       if (!lock) {
-        (void)fail(ApplyFault::refused, lock.error());
+        note(ApplyFault::refused, lock.error());
         return false;
       }
       if (const Status undone = recovery::undo(files_, directory); !undone) {
-        (void)fail(ApplyFault::refused, undone.error());
+        note(ApplyFault::refused, undone.error());
         return false;
       }
       ++applied_.report.resumed;
@@ -102,24 +105,24 @@ class Applier {
   bool look_again() {
     const auto survey = scan::survey_store(files_, options_.config);
     if (!survey) {
-      (void)fail(ApplyFault::refused, survey.error());
+      note(ApplyFault::refused, survey.error());
       return false;
     }
     auto plan = plan_repair(files_, *survey, options_.request);
     if (!plan) {
       const bool cancelled = plan.error().code == ErrorCode::cancelled;
-      (void)fail(cancelled ? ApplyFault::rolled_back : ApplyFault::refused, plan.error());
+      note(cancelled ? ApplyFault::rolled_back : ApplyFault::refused, plan.error());
       return false;
     }
     applied_.report.plan = std::move(*plan);
     const RepairPlan& made = applied_.report.plan;
     if (!options_.plan_hash.empty() && made.hash != options_.plan_hash) {
-      (void)fail(ApplyFault::refused,
-                 wrong_use(root_ + " is not what the plan was made for: make a new plan and look at it"));
+      note(ApplyFault::refused,
+           wrong_use(root_ + " is not what the plan was made for: make a new plan and look at it"));
       return false;
     }
     if (!made.recovery.possible()) {
-      (void)fail(ApplyFault::not_mended, wrong_use(made.recovery.refusals.front()));
+      note(ApplyFault::not_mended, wrong_use(made.recovery.refusals.front()));
       return false;
     }
     return made.changes_nothing() || has_room(made.bytes_needed);
@@ -128,10 +131,10 @@ class Applier {
   bool has_room(std::int64_t needed) {
     const auto space = files_.space(root_);
     if (!space || space->free >= needed) return true;
-    (void)fail(ApplyFault::no_space,
-               os_error(ENOSPC, fmt::format("{} bytes are needed in {}, {} are free; --undo DIR keeps the "
-                                            "old bytes elsewhere, --out DIR makes a mended copy",
-                                            needed, root_, space->free)));
+    note(ApplyFault::no_space,
+         os_error(ENOSPC, fmt::format("{} bytes are needed in {}, {} are free; --undo DIR keeps the "
+                                      "old bytes elsewhere, --out DIR makes a mended copy",
+                                      needed, root_, space->free)));
     return false;
   }
 

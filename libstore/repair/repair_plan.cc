@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <set>
 
 #include "libstore/codec/sha256.h"
 #include "libstore/recovery/plan_text.h"
@@ -17,26 +18,32 @@ namespace {
 
 using recovery::Step;
 
-// Files that move get a hash too: bytes that change have one already. Paths are those at the time of a step.
+// Every range that a step touches gets a hash, and every file that moves. Paths are those at the time of a
+// step.
 class StepHashes {
  public:
   explicit StepHashes(const io::ReadFileSystem& files) : files_(files) {}
 
   void add(Step& step) {
-    if (step.kind != Step::Kind::rename && step.kind != Step::Kind::set_aside) return;
+    if (step.kind == Step::Kind::make) made_.insert(step.path);
+    const bool moves = step.kind == Step::Kind::rename || step.kind == Step::Kind::set_aside;
     const auto moved = lies_at_.find(step.path);
     const std::string now = moved == lies_at_.end() ? step.path : moved->second;
-    if (moved != lies_at_.end()) lies_at_.erase(moved);
+    if (step.crc_before || made_.contains(now)) return;
+    if (moves && moved != lies_at_.end()) lies_at_.erase(moved);
     if (step.kind == Step::Kind::rename) lies_at_[step.target] = now;
     const auto entry = files_.stat(now);
     if (!entry || entry->kind != io::EntryKind::file) return;
-    const auto crc = recovery::crc_of_range(files_, now, 0, entry->size);
+    const bool whole = moves || step.kind == Step::Kind::replace;
+    const auto crc =
+        recovery::crc_of_range(files_, now, whole ? 0 : step.from, whole ? entry->size : step.to);
     if (crc) step.crc_before = *crc;
   }
 
  private:
   const io::ReadFileSystem& files_;
   std::map<std::string, std::string> lies_at_;
+  std::set<std::string> made_;
 };
 
 // A step after which every message that there is can be read, and is where it was.

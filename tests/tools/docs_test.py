@@ -17,8 +17,7 @@ MAPS = {"properties", "findings", "readablePerQueue", "configLoaded"}
 HEAD = """# Findings
 
 Every code that `rmq-verify` can report, as `rmq-verify --explain CODE` tells it. A code never changes its meaning. The severity
-is the usual one; a finding may be better or worse ([what the severities mean](rmq-verify.md#severities)). `rmq-repair` and
-`rmq-reindex`, which some of the advice names, are not in this version yet.
+is the usual one; a finding may be better or worse ([what the severities mean](rmq-verify.md#severities)).
 
 The first two letters: `CL` commit log, `CQ` consume queues, `IX` index, `CK` checkpoint, `CF` files of `config/`, `ST` the store.
 """
