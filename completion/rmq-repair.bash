@@ -1,20 +1,19 @@
-# bash completion for rmq-store
-_rmq_store() {
+# bash completion for rmq-repair
+_rmq_repair() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
   case $before in
     -o | --output) COMPREPLY=($(compgen -W "text json" -- "$word")); return ;;
-    --check) COMPREPLY=($(compgen -W "full tail" -- "$word")); return ;;
-    --flush) COMPREPLY=($(compgen -W "sync async" -- "$word")); return ;;
-    --commitlog | --consumequeue | --index | --config) COMPREPLY=($(compgen -d -- "$word")); return ;;
-    --broker-conf) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --progress | --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")); return ;;
+    --undo | --out | --from | --commitlog | --consumequeue | --index | --config) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    --plan | --broker-conf) COMPREPLY=($(compgen -f -- "$word")); return ;;
   esac
-  if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W "open put get query --help --version" -- "$word"))
+  if ((COMP_CWORD == 1)) && [[ $word != -* && $word != */* ]]; then
+    COMPREPLY=($(compgen -W "apply undo cut heal carve --help --version" -- "$word") $(compgen -d -- "$word"))
   elif [[ $word == -* ]]; then
-    COMPREPLY=($(compgen -W "--check --flush --topic --queue --from --count --key --output --json --jobs --help --version
-      --broker-conf --commitlog --consumequeue --index --config" -- "$word"))
+    COMPREPLY=($(compgen -W "--plan --yes --undo --preen --out --to-offset --to-time --from --log --file-size --output --json --jobs --mem --max-rate
+      --utc --progress --color --help --version --broker-conf --commitlog --consumequeue --index --config" -- "$word"))
   else
     COMPREPLY=($(compgen -f -- "$word"))
   fi
 }
-complete -o filenames -F _rmq_store rmq-store
+complete -o filenames -F _rmq_repair rmq-repair

@@ -18,7 +18,7 @@ def flags_in_code(path):
     with open(os.path.join(Settings.source, path), encoding="utf-8") as f:
         return {"--" + name for name in re.findall(r'\{"([a-z][a-z-]+)(?:,[a-zA-Z])?"(?:, FlagKind::\w+)?\}', f.read())}
 
-OTHERS = ("rmq-verify", "rmq-store", "rmq-reindex")  # the rest are pages of rmq-dump
+OTHERS = ("rmq-verify", "rmq-store", "rmq-reindex", "rmq-repair")  # the rest are pages of rmq-dump
 
 
 class Help(unittest.TestCase):
@@ -29,6 +29,7 @@ class Help(unittest.TestCase):
         yield "rmq-verify", verify("--help")
         yield "rmq-store", Run([Settings.store, "--help"])
         yield "rmq-reindex", Run([Settings.reindex, "--help"])
+        yield "rmq-repair", Run([Settings.repair, "--help"])
 
     def test_fits_one_screen(self):
         for name, run in self.pages():
@@ -48,7 +49,7 @@ class Help(unittest.TestCase):
         self.assertEqual(known - flags_in(verify("--help").out), set())
 
     def test_manual_pages_and_completion_know_the_flags_of_help(self):
-        told = {"rmq-dump": set(), "rmq-verify": set(), "rmq-store": set(), "rmq-reindex": set()}
+        told = {"rmq-dump": set(), "rmq-verify": set(), "rmq-store": set(), "rmq-reindex": set(), "rmq-repair": set()}
         for name, run in self.pages():
             told[name if name in OTHERS else "rmq-dump"] |= flags_in(run.out)
         for program, flags in told.items():
