@@ -622,6 +622,11 @@ Result<Manifest> read_manifest(const io::ReadFileSystem& files, const std::strin
       manifest.root = root_now(directory, string_of(*line, "root"));
       if (!manifest.root.starts_with('/')) return damaged(directory, "no store is named");
       manifest.others = strings_of(*line, "others");
+      for (const std::string& other : manifest.others) {
+        const auto place = files.stat(other);
+        if (!other.starts_with('/') || goes_up(other) || (place && place->kind != io::EntryKind::directory))
+          return damaged(directory, other + " is no directory of a store");
+      }
       manifest.purpose = string_of(*line, "purpose");
       manifest.plan = string_of(*line, "plan");
       manifest.made_directories = strings_of(*line, "madeDirectories");
