@@ -233,7 +233,9 @@ class Reindexer {
     };
     for (const std::string& why : plan_.refusals) add(why);
     for (const recovery::Step& step : plan_.steps) {
-      if (directories.contains(parent_of(step.path))) add(fmt::format("{}: {}", step.shown, step.why));
+      if (!directories.contains(parent_of(step.path))) continue;
+      report_.log_is_damaged = true;
+      add(fmt::format("{}: {}", step.shown, step.why));
     }
   }
 
@@ -356,6 +358,14 @@ class Reindexer {
     task.whole = shape.units > 0;
     tell_shape(shape, task.report);
     task.report.outcome = shape.units > 0 ? Outcome::rebuilt : Outcome::kept;
+    if (shape.units > 0 || task.there == nullptr) return {};
+    // Nothing can be made in its place; but is it only old?
+    const CompareContext context{&files_, &survey_, plan_.log_begin};
+    QueueComparison comparison(context, task.there, is_batch(task));
+    comparison.finish(shape);
+    task.report.extra = comparison.extra();
+    task.report.first_difference = comparison.first_difference();
+    if (!comparison.same()) task.report.outcome = Outcome::differs;
     return {};
   }
 

@@ -84,6 +84,7 @@ struct IndexReport {
 struct ReindexReport {
   // Why nothing was done: what the log needs first.
   std::vector<std::string> refusals;
+  bool log_is_damaged = false;  // repair comes first
   std::vector<QueueReport> queues;
   std::vector<IndexReport> index;
   std::int64_t records = 0;

@@ -205,9 +205,9 @@ void write_json(const ReindexReport& report, const reindex::ReindexOptions& opti
 void write_text(const ReindexReport& report, const reindex::ReindexOptions& options, std::int64_t expected,
                 double seconds, StandardOutput& out) {
   std::string text;
-  for (const std::string& why : report.refusals) text += "the log: " + why + "\n";
-  if (!report.refusals.empty())
-    text += "nothing was done: the log is damaged itself; rmq-repair STORE plans what it needs\n";
+  for (const std::string& why : report.refusals) text += "refused: " + why + "\n";
+  if (report.log_is_damaged)
+    text += "nothing was done: the log itself is damaged; rmq-repair STORE plans what it needs\n";
   std::int64_t kept = 0;
   for (const reindex::QueueReport& one : report.queues) {
     if (one.outcome == Outcome::kept) ++kept;
@@ -285,6 +285,8 @@ int run(const Arguments& arguments, const CommonOptions& common, Request request
 
   Progress progress(std::string(kProgram), common.progress, common.max_rate);
   progress.expect(survey->commit_log_bytes());
+  // Stock would make none, unless it was asked for by name.
+  if (arguments.has("all") && !survey->config.message_index_enable) request.options.index = false;
   forensics::TopicMatcher matcher(request.filter);
   if (request.filtered) {
     request.options.wants_queue = [&](std::string_view topic, std::int32_t queue_id) {
