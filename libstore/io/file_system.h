@@ -41,6 +41,11 @@ class WriteFile : public ReadFile {
   // Pieces that follow each other, at most kMostPieces, in one go.
   static constexpr std::size_t kMostPieces = 8;
   [[nodiscard]] virtual Status write_durable(std::int64_t position, std::span<const std::span<const std::byte>> pieces) = 0;
+  // The same past the page cache where that can be: for whole pages, from memory at a page boundary, that nobody reads
+  // soon. Not durable before a sync all the same.
+  [[nodiscard]] virtual Status write_past_cache(std::int64_t position, std::span<const std::byte> bytes) {
+    return write_at(position, bytes);
+  }
   // Zeros, of whole pages, past the page cache where that can be: what is allocated but was never written costs the file
   // system a journal entry at its first durable write, more than the write itself.
   [[nodiscard]] virtual Status write_zeros(std::int64_t position, std::int64_t length) = 0;

@@ -338,6 +338,19 @@ class PosixFile final : public WriteFile {
     return {};
   }
 
+  Status write_past_cache(std::int64_t position, std::span<const std::byte> bytes) override {
+    RMQ_CHECK(posix::check_position(position, std::ssize(bytes), path_));
+    if (!direct_tried_) {
+      direct_tried_ = true;
+      const std::string again = "/proc/self/fd/" + std::to_string(descriptor_.number());
+      direct_ = posix::Descriptor(
+          posix::uninterrupted([&] { return ::open(again.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC); }));
+    }
+    // Not every file system takes direct writes, nor every boundary.
+    if (direct_.open() && posix::write_bytes(direct_.number(), path_, position, bytes)) return {};
+    return posix::write_bytes(descriptor_.number(), path_, position, bytes);
+  }
+
   Status write_zeros(std::int64_t position, std::int64_t length) override {
     RMQ_CHECK(posix::check_position(position, length, path_));
     alignas(4096) static std::array<std::byte, 1 << 20> zeros;
@@ -392,6 +405,8 @@ class PosixFile final : public WriteFile {
   }
 
   Descriptor descriptor_;
+  Descriptor direct_;  // write_past_cache, by one thread
+  bool direct_tried_ = false;
   std::int64_t size_;
   std::string path_;
 };

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <limits>
 #include <new>
 #include <set>
 #include <utility>
 
+#include "libstore/base/saturate.h"
 #include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/consume_queue_entry.h"
 
@@ -27,6 +29,7 @@ struct Chunk {
   std::int64_t last_timestamp = 0;
   std::uint32_t used = 0;
   std::uint32_t capacity = 0;
+  bool compact = false;  // StoredUnit instead of units as they lie in a queue file
 
   [[nodiscard]] std::byte* bytes() { return static_cast<std::byte*>(static_cast<void*>(this + 1)); }
   [[nodiscard]] const std::byte* bytes() const {
@@ -39,8 +42,25 @@ struct SpilledChunk {
   std::int64_t first = 0;
   std::int64_t last_timestamp = 0;
   std::uint32_t used = 0;
-  std::uint32_t reserved = 0;
+  std::uint32_t compact = 0;
 };
+
+// Fresh memory costs more than what is written to it: most units and all keys are held in twelve bytes each.
+struct StoredUnit {
+  std::uint32_t offset_in_part = 0;
+  std::int32_t size = 0;
+  std::int32_t tags_code = 0;
+};
+struct StoredKey {
+  std::uint32_t hash = 0;
+  std::uint32_t offset_in_part = 0;
+  std::int32_t after = 0;  // milliseconds since the store time that the chunk's `first` is
+};
+
+bool fits_32_bits(std::int64_t number) {
+  return number >= std::numeric_limits<std::int32_t>::min() &&
+         number <= std::numeric_limits<std::int32_t>::max();
+}
 
 bool is_file_name(std::string_view name) {
   return !name.empty() && name.size() <= 255 && name != "." && name != ".." &&
@@ -190,18 +210,26 @@ class Harvest::Worker final : public recovery::RecordTap {
   }
 
   void add_simple(Lane& lane, std::int64_t queue_offset, const derive::DispatchRequest& request) {
-    constexpr std::uint32_t kUnit = format::kConsumeQueueEntrySize;
+    const bool compact = fits_32_bits(request.tags_code);
+    const std::uint32_t size = compact ? sizeof(StoredUnit) : std::uint32_t{format::kConsumeQueueEntrySize};
     Chunk* chunk = lane.tail;
     if (chunk == nullptr || queue_offset != lane.next || queue_offset == lane.file_end ||
-        chunk->capacity - chunk->used < kUnit) {
-      chunk = add_chunk(lane, kUnit);
+        chunk->compact != compact || chunk->capacity - chunk->used < size) {
+      chunk = add_chunk(lane, size);
       if (chunk == nullptr) return;
       chunk->first = queue_offset;
+      chunk->compact = compact;
       lane.file_end = (queue_offset / options_.units_in_file + 1) * options_.units_in_file;
     }
-    format::ConsumeQueueEntry{request.log_offset, request.size, request.tags_code}.store(chunk->bytes() +
-                                                                                         chunk->used);
-    chunk->used += kUnit;
+    std::byte* const at = chunk->bytes() + chunk->used;
+    if (compact) {
+      const StoredUnit unit{static_cast<std::uint32_t>(request.log_offset - part_start_), request.size,
+                            static_cast<std::int32_t>(request.tags_code)};
+      std::memcpy(at, &unit, sizeof unit);
+    } else {
+      format::ConsumeQueueEntry{request.log_offset, request.size, request.tags_code}.store(at);
+    }
+    chunk->used += size;
     chunk->last_timestamp = request.store_timestamp;
     lane.next = queue_offset + 1;
   }
@@ -240,15 +268,17 @@ class Harvest::Worker final : public recovery::RecordTap {
     format::append_index_key_hashes(topic_hash_, request.uniq_key, request.keys, hashes_);
     for (const std::int32_t hash : hashes_) {
       Chunk* chunk = key_lane_.tail;
-      if (chunk == nullptr || chunk->capacity - chunk->used < sizeof(KeyEntry)) {
-        chunk = add_chunk(key_lane_, sizeof(KeyEntry));
+      if (chunk == nullptr || chunk->capacity - chunk->used < sizeof(StoredKey) ||
+          !fits_32_bits(saturated_sub(request.store_timestamp, chunk->first))) {
+        chunk = add_chunk(key_lane_, sizeof(StoredKey));
         if (chunk == nullptr) return;
+        chunk->first = request.store_timestamp;
       }
-      const KeyEntry entry{static_cast<std::uint32_t>(hash),
-                           static_cast<std::uint32_t>(request.log_offset - part_start_),
-                           request.store_timestamp};
-      std::memcpy(chunk->bytes() + chunk->used, &entry, sizeof entry);
-      chunk->used += sizeof entry;
+      const StoredKey key{static_cast<std::uint32_t>(hash),
+                          static_cast<std::uint32_t>(request.log_offset - part_start_),
+                          static_cast<std::int32_t>(request.store_timestamp - chunk->first)};
+      std::memcpy(chunk->bytes() + chunk->used, &key, sizeof key);
+      chunk->used += sizeof key;
       ++key_count_;
     }
   }
@@ -294,7 +324,9 @@ class Harvest::Worker final : public recovery::RecordTap {
       extent.lane = lane == &key_lane_ ? kKeyLane : slots_[slot_of(lane->id.topic, lane->id.queue_id)];
       extent.chain = lane->head;
       for (const Chunk* chunk = lane->head; chunk != nullptr; chunk = chunk->next)
-        extent.bytes += chunk->used;
+        extent.bytes += chunk->compact ? static_cast<std::int64_t>(chunk->used / sizeof(StoredUnit)) *
+                                             format::kConsumeQueueEntrySize
+                                       : chunk->used;
       if (lane == &key_lane_) extent.count = std::exchange(key_count_, 0);
       lane->head = lane->tail = nullptr;
       lane->touched = false;
@@ -326,7 +358,7 @@ class Harvest::Worker final : public recovery::RecordTap {
       Extent& extent = extents_[unspilled_];
       extent.spill_position = position + std::ssize(buffer);
       for (const Chunk* chunk = extent.chain; chunk != nullptr; chunk = chunk->next) {
-        const SpilledChunk head{chunk->first, chunk->last_timestamp, chunk->used, 0};
+        const SpilledChunk head{chunk->first, chunk->last_timestamp, chunk->used, chunk->compact ? 1U : 0U};
         append(&head, sizeof head);
         append(chunk->bytes(), chunk->used);
         extent.spill_bytes += static_cast<std::int64_t>(sizeof head + chunk->used);
@@ -422,7 +454,7 @@ void Harvest::gather() {
 
 namespace {
 
-// Calls take(first, last_timestamp, bytes) for each chunk of a stretch of a spill file.
+// Calls take(head, bytes) for each chunk of a stretch of a spill file.
 template <class Take>
 Status visit_spilled(const io::ReadFile& file, std::int64_t position, std::int64_t length,
                      std::vector<std::byte>& buffer, Take take) {
@@ -452,8 +484,7 @@ Status visit_spilled(const io::ReadFile& file, std::int64_t position, std::int64
     std::memcpy(&head, buffer.data() + at, sizeof head);
     at += sizeof head;
     RMQ_CHECK(need(head.used));
-    RMQ_CHECK(
-        take(head.first, head.last_timestamp, std::span<const std::byte>(buffer).subspan(at, head.used)));
+    RMQ_CHECK(take(head, std::span<const std::byte>(buffer).subspan(at, head.used)));
     at += head.used;
   }
   return {};
@@ -469,14 +500,25 @@ std::int64_t Harvest::bytes_of(const QueueHarvest& queue) const {
 
 Status Harvest::visit(const QueueHarvest& queue, const std::function<Status(const UnitPiece&)>& take) const {
   std::vector<std::byte> buffer;
+  std::vector<std::byte> units;
   for (const Extent* const extent : queue.extents) {
+    const auto take_chunk = [&](const SpilledChunk& head, std::span<const std::byte> bytes) -> Status {
+      if (head.compact == 0) return take({head.first, head.last_timestamp, bytes});
+      const std::size_t count = bytes.size() / sizeof(StoredUnit);
+      units.resize(count * format::kConsumeQueueEntrySize);
+      for (std::size_t i = 0; i < count; ++i) {
+        StoredUnit unit;
+        std::memcpy(&unit, bytes.data() + i * sizeof unit, sizeof unit);
+        format::ConsumeQueueEntry{extent->part_start + unit.offset_in_part, unit.size, unit.tags_code}.store(
+            units.data() + i * format::kConsumeQueueEntrySize);
+      }
+      return take({head.first, head.last_timestamp, units});
+    };
     for (const Chunk* chunk = extent->chain; chunk != nullptr; chunk = chunk->next)
-      RMQ_CHECK(take({chunk->first, chunk->last_timestamp, {chunk->bytes(), chunk->used}}));
+      RMQ_CHECK(take_chunk({chunk->first, chunk->last_timestamp, chunk->used, chunk->compact ? 1U : 0U},
+                           {chunk->bytes(), chunk->used}));
     if (extent->chain != nullptr || extent->spill == nullptr) continue;
-    RMQ_CHECK(visit_spilled(*extent->spill, extent->spill_position, extent->spill_bytes, buffer,
-                            [&](std::int64_t first, std::int64_t last, std::span<const std::byte> units) {
-                              return take({first, last, units});
-                            }));
+    RMQ_CHECK(visit_spilled(*extent->spill, extent->spill_position, extent->spill_bytes, buffer, take_chunk));
   }
   return {};
 }
@@ -493,19 +535,24 @@ Status Harvest::visit_keys(
       at += extent->count;
       continue;
     }
-    const auto take_chunk = [&](std::int64_t, std::int64_t, std::span<const std::byte> bytes) -> Status {
-      const auto count = static_cast<std::int64_t>(bytes.size() / sizeof(KeyEntry));
+    const auto take_chunk = [&](const SpilledChunk& head, std::span<const std::byte> bytes) -> Status {
+      const auto count = static_cast<std::int64_t>(bytes.size() / sizeof(StoredKey));
       const std::int64_t skip = std::clamp<std::int64_t>(from - at, 0, count);
       const std::int64_t stop = std::clamp<std::int64_t>(end - at, 0, count);
       at += count;
       if (skip >= stop) return {};
       keys.resize(static_cast<std::size_t>(stop - skip));
-      std::memcpy(keys.data(), bytes.data() + skip * static_cast<std::int64_t>(sizeof(KeyEntry)),
-                  keys.size() * sizeof(KeyEntry));
+      const std::byte* next = bytes.data() + skip * static_cast<std::int64_t>(sizeof(StoredKey));
+      for (KeyEntry& key : keys) {
+        StoredKey stored;
+        std::memcpy(&stored, next, sizeof stored);
+        next += sizeof stored;
+        key = {stored.hash, stored.offset_in_part, head.first + stored.after};
+      }
       return take(extent->part_start, keys);
     };
     for (const Chunk* chunk = extent->chain; chunk != nullptr && at < end; chunk = chunk->next)
-      RMQ_CHECK(take_chunk(0, 0, {chunk->bytes(), chunk->used}));
+      RMQ_CHECK(take_chunk({chunk->first, 0, chunk->used, 0}, {chunk->bytes(), chunk->used}));
     if (extent->chain == nullptr && extent->spill != nullptr)
       RMQ_CHECK(
           visit_spilled(*extent->spill, extent->spill_position, extent->spill_bytes, buffer, take_chunk));

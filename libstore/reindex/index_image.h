@@ -54,19 +54,21 @@ class IndexFileMaker {
   void begin(const format::IndexHeader& header);
   [[nodiscard]] format::IndexEntry put(const IndexKey& key);
   [[nodiscard]] const format::IndexHeader& header() const { return header_; }
-  [[nodiscard]] std::span<const std::byte> slots() const {
-    return heads_.bytes().first(slots_size_);
-  }  // as in the file
 
  private:
-  IndexFileMaker(const IndexShape& shape, std::size_t buffer, io::AnonymousMemory heads);
+  class Entries;
+
+  IndexFileMaker(const IndexShape& shape, io::AnonymousMemory head, io::AnonymousMemory buffer);
+  [[nodiscard]] std::byte* slot(std::int32_t hash) {
+    return head_.bytes().data() + format::index_slot_position(hash % shape_.slots);
+  }
+  [[nodiscard]] Status write_head(io::WriteFile& file);
 
   IndexShape shape_;
-  io::AnonymousMemory heads_;
-  std::size_t slots_size_;
+  io::AnonymousMemory head_;  // header and slots, as in the file
+  bool fresh_ = true;
   format::IndexHeader header_;
-  std::size_t most_;
-  std::vector<std::byte> buffer_;
+  io::AnonymousMemory buffer_;  // entries on their way
 };
 
 }  // namespace rmq::reindex

@@ -596,7 +596,7 @@ class Reindexer {
   Home batch_;
   Home index_;
   std::string stamp_;
-  std::vector<std::string> places_;  // in lost+found; the first one lies below the root
+  std::vector<std::string> places_;        // in lost+found; the first one lies below the root
   std::vector<std::string> made_parents_;  // of them
   bool swapping_ = false;
   std::optional<Harvest> harvest_;
