@@ -101,6 +101,8 @@ class FileSystem : public ReadFileSystem {
   // What was written to any file of the file system that `path` lies in is on disk (syncfs). After a failure, as with
   // WriteFile::sync: nobody knows which files it meant.
   [[nodiscard]] virtual Status sync_file_system(const std::string& path) = 0;
+  // The names in a directory are on disk: of files that create_unsynced() made and that were synced by themselves.
+  [[nodiscard]] virtual Status sync_directory(const std::string& path) { return sync_file_system(path); }
   // A small file, replaced as a whole: written aside, synced, renamed over the old one, directory synced. Whoever reads
   // finds the old or the new content, also after a power loss. Mode and owner stay. A kill may leave a hidden file beside
   // it (.NAME.PID.N.new), so this is not for directories where every file counts (commit log, queues).

@@ -504,6 +504,8 @@ class PosixFileSystem final : public FileSystem {
     return {};
   }
 
+  Status sync_directory(const std::string& path) override { return posix::sync_directory(path); }
+
   Status replace(const std::string& path, std::span<const std::byte> bytes) override {
     RMQ_TRY(target, behind_links(path));
     struct stat old{};

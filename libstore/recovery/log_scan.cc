@@ -23,6 +23,7 @@ struct Lane {  // a queue as one worker knows it
   QueueId id;
   std::unique_ptr<QueueUnits> units;  // none: the store has no such queue
   std::vector<RecordRun>* runs = nullptr;
+  Lane* followed_by = nullptr;
 };
 
 class Scanner {
@@ -222,7 +223,18 @@ class Scanner {
     }
   }
 
+  // Queues often take turns: the one that came behind this one last time is asked first.
   Lane& lane_of(std::string_view topic, std::int32_t queue_id) {
+    if (last_ != nullptr && last_->followed_by != nullptr) {
+      Lane* const next = last_->followed_by;
+      if (next->id.queue_id == queue_id && next->id.topic == topic) return *(last_ = next);
+    }
+    Lane* const lane = &find_lane(topic, queue_id);
+    if (last_ != nullptr) last_->followed_by = lane;
+    return *(last_ = lane);
+  }
+
+  Lane& find_lane(std::string_view topic, std::int32_t queue_id) {
     const std::size_t slot = slot_of(topic, queue_id);
     if (lane_slots_[slot] != nullptr) return *lane_slots_[slot];
     Lane& lane = lanes_.emplace_back();
@@ -245,6 +257,7 @@ class Scanner {
   static constexpr std::size_t kFirstSlots = 64;
   std::deque<Lane> lanes_;
   std::vector<Lane*> lane_slots_;  // by hash, at most half full
+  Lane* last_ = nullptr;
   bool levels_known_ = false;
   format::StorePropertiesReader properties_;
   RecordTap* tap_ = nullptr;

@@ -95,6 +95,7 @@ class Harvest::Worker final : public recovery::RecordTap {
   void begin(const recovery::Plan& known) {
     batch_topics_ = known.batch_topics;
     lanes_.clear();
+    last_ = nullptr;
     slots_.assign(kFirstSlots, kNoLane);
     extents_.clear();
     key_lane_ = {};
@@ -160,6 +161,7 @@ class Harvest::Worker final : public recovery::RecordTap {
     bool touched = false;
     Chunk* head = nullptr;
     Chunk* tail = nullptr;
+    Lane* followed_by = nullptr;
     std::int64_t next = 0;  // the queue offset that goes on with the tail
     std::int64_t file_end = 0;
   };
@@ -189,6 +191,18 @@ class Harvest::Worker final : public recovery::RecordTap {
 
   // Nothing for a name that no queue can have.
   Lane* lane_of(std::string_view topic, std::int32_t queue_id) {
+    // Queues often take turns: the one that came behind this one last time is asked first.
+    if (last_ != nullptr && last_->followed_by != nullptr) {
+      Lane* const next = last_->followed_by;
+      if (next->id.queue_id == queue_id && next->id.topic == topic) return last_ = next;
+    }
+    Lane* const lane = find_lane(topic, queue_id);
+    if (lane == nullptr) return nullptr;
+    if (last_ != nullptr) last_->followed_by = lane;
+    return last_ = lane;
+  }
+
+  Lane* find_lane(std::string_view topic, std::int32_t queue_id) {
     const std::size_t slot = slot_of(topic, queue_id);
     if (slots_[slot] != kNoLane) return &lanes_[slots_[slot]];
     if (!is_file_name(topic)) {
@@ -383,6 +397,7 @@ class Harvest::Worker final : public recovery::RecordTap {
   std::size_t used_ = 0;
   std::deque<Lane> lanes_;
   std::vector<std::uint32_t> slots_;  // by hash, at most half full
+  Lane* last_ = nullptr;
   Lane key_lane_;
   std::vector<Lane*> touched_;  // with units in memory of the part at hand
   std::int64_t key_count_ = 0;

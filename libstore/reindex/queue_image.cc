@@ -134,8 +134,12 @@ Result<QueueShape> lay_out_queue(const Harvest& harvest, const Harvest::QueueHar
 }
 
 QueueFileWriter::QueueFileWriter(io::FileSystem& files, std::string directory, std::int64_t file_size,
-                                 std::size_t buffer)
-    : files_(files), directory_(std::move(directory)), file_size_(file_size), most_(buffer) {}
+                                 std::size_t buffer, bool synced)
+    : files_(files),
+      directory_(std::move(directory)),
+      file_size_(file_size),
+      most_(buffer),
+      synced_(synced) {}
 
 Status QueueFileWriter::write_out() {
   if (buffer_.empty()) return {};
@@ -149,8 +153,10 @@ Status QueueFileWriter::write_out() {
 Status QueueFileWriter::end_file() {
   if (!file_) return {};
   RMQ_CHECK(write_out());
+  if (timestamp_ > 0) RMQ_CHECK(files_.set_modified(path_, timestamp_));
+  if (synced_) RMQ_CHECK(file_->sync());
   file_.reset();
-  return timestamp_ > 0 ? files_.set_modified(path_, timestamp_) : Status();
+  return {};
 }
 
 Status QueueFileWriter::take(const Stretch& stretch) {

@@ -41,11 +41,13 @@ struct QueueShape {
                                                std::int64_t floor, std::int64_t file_size,
                                                const std::function<Status(const Stretch&)>& take);
 
-// Writes queue files; neither names nor contents are durable before a sync of the file system.
+// Writes queue files, whose names are durable with their directory's.
 class QueueFileWriter {
  public:
   // `buffer` bytes are gathered for each write.
-  QueueFileWriter(io::FileSystem& files, std::string directory, std::int64_t file_size, std::size_t buffer);
+  // `synced`: contents are, when finish() is back.
+  QueueFileWriter(io::FileSystem& files, std::string directory, std::int64_t file_size, std::size_t buffer,
+                  bool synced);
   [[nodiscard]] Status take(const Stretch& stretch);
   [[nodiscard]] Status finish();
   [[nodiscard]] std::int64_t bytes() const { return bytes_; }
@@ -58,6 +60,7 @@ class QueueFileWriter {
   std::string directory_;
   std::int64_t file_size_;
   std::size_t most_;
+  bool synced_;
   std::unique_ptr<io::WriteFile> file_;
   std::string path_;
   std::int64_t file_start_ = -1;

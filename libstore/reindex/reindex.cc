@@ -22,6 +22,7 @@ namespace rmq::reindex {
 namespace {
 
 constexpr std::size_t kWriteBuffer = 1 << 20;
+constexpr std::int64_t kFewFiles = 256;
 constexpr std::size_t kMostTold = 20;  // steps of a plan that are a reason to refuse
 
 using Clock = std::chrono::steady_clock;
@@ -190,14 +191,14 @@ class Reindexer {
 
     const auto reading_ended = Clock::now();
     RMQ_CHECK(enough_space());
+    syncs_each_ = makes_few_files();
     RMQ_CHECK(build());
     if (!in_place()) {
-      if (!options_.out.empty()) RMQ_CHECK(files_.sync_file_system(options_.out));
+      if (!options_.out.empty()) RMQ_CHECK(sync_all_below(options_.out));
       report_.seconds_writing = seconds_since(reading_ended);
       return clean_up();
     }
-    for (const std::string& one : places_)
-      if (files_.stat(one)) RMQ_CHECK(files_.sync_file_system(one));
+    for (const std::string& one : places_) RMQ_CHECK(sync_all_below(one));
     report_.seconds_writing = seconds_since(reading_ended);
     if (options_.cancelled && options_.cancelled()) return Error{ErrorCode::cancelled, 0, "rebuilding"};
     const auto writing_ended = Clock::now();
@@ -237,6 +238,25 @@ class Reindexer {
       report_.log_is_damaged = true;
       add(fmt::format("{}: {}", step.shown, step.why));
     }
+  }
+
+  // A sync of the file system takes others' files along, and is still less work where there are very many of
+  // ours.
+  Status sync_all_below(const std::string& directory) {
+    if (!syncs_each_) return files_.sync_file_system(directory);
+    RMQ_TRY(entries, files_.list(directory));
+    for (const io::DirectoryEntry& entry : entries) {
+      if (entry.kind == io::EntryKind::directory)
+        RMQ_CHECK(sync_all_below(io::join_path(directory, entry.name)));
+    }
+    return files_.sync_directory(directory);
+  }
+
+  [[nodiscard]] bool makes_few_files() const {
+    std::int64_t files = options_.index ? harvest_->keys() / shape_.keys_in_file() + 1 : 0;
+    for (const auto& [id, queue] : harvest_->queues())
+      files += 2 + harvest_->bytes_of(queue) / (queue.batch ? batch_size_ : simple_size_);
+    return options_.mode == Mode::rebuild && files <= kFewFiles;
   }
 
   Status enough_space() {
@@ -351,7 +371,7 @@ class Reindexer {
 
   Status make_queue(QueueTask& task) {
     const std::int64_t file_size = is_batch(task) ? batch_size_ : simple_size_;
-    QueueFileWriter writer(files_, aside_of(task), file_size, kWriteBuffer);
+    QueueFileWriter writer(files_, aside_of(task), file_size, kWriteBuffer, syncs_each_);
     RMQ_TRY(shape, lay_out(task, file_size, [&](const Stretch& stretch) { return writer.take(stretch); }));
     RMQ_CHECK(writer.finish());
     task.bytes = writer.bytes();
@@ -480,6 +500,7 @@ class Reindexer {
     RMQ_TRY(file, files_.create_unsynced(path, shape_.file_size()));
     RMQ_TRY(header, maker->write(*harvest_, task.plan, *file));
     if (header.end_timestamp > 0) RMQ_CHECK(files_.set_modified(path, header.end_timestamp));
+    if (syncs_each_) RMQ_CHECK(file->sync());
     task.report.file = "index/" + task.name;
     task.report.outcome = options_.mode == Mode::fill ? Outcome::filled : Outcome::rebuilt;
     task.report.entries = header.index_count - 1;
@@ -598,6 +619,7 @@ class Reindexer {
   std::string stamp_;
   std::vector<std::string> places_;        // in lost+found; the first one lies below the root
   std::vector<std::string> made_parents_;  // of them
+  bool syncs_each_ = false;                // files by themselves, not all of the file system at the end
   bool swapping_ = false;
   std::optional<Harvest> harvest_;
   recovery::Plan plan_;
