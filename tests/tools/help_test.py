@@ -30,6 +30,7 @@ class Help(unittest.TestCase):
         yield "rmq-store", Run([Settings.store, "--help"])
         yield "rmq-reindex", Run([Settings.reindex, "--help"])
         yield "rmq-repair", Run([Settings.repair, "--help"])
+        yield "rmq-repair", Run([Settings.repair, "carve", "--help"])
 
     def test_fits_one_screen(self):
         for name, run in self.pages():

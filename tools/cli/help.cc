@@ -186,12 +186,13 @@ Exit: 0 done, 4 nothing found, or the store needs repair, 8 could not read or wr
 
 constexpr std::string_view kRepair =
     R"(Usage: rmq-repair STORE [--plan P.json]         shows what would be done, and changes nothing
-       rmq-repair apply P.json [--undo DIR] --yes  carries a plan out, if the store still is what it was
+       rmq-repair apply P.json [--undo DIR] --yes  carries a plan out, if it still fits the store
        rmq-repair undo DIR --yes                   puts every byte back
        rmq-repair STORE --out NEWDIR               makes a mended copy, and leaves STORE alone
        rmq-repair STORE --preen --yes              only what cannot lose a message
        rmq-repair cut STORE --to-offset X|--to-time T    ends the log there
-       rmq-repair heal STORE --from REPLICA        takes damaged ranges from another copy of the store
+       rmq-repair heal STORE --from REPLICA        takes damaged ranges from another copy
+       rmq-repair carve PATH --out NEWDIR          finds messages in any bytes: see carve --help
 
   --plan FILE     keeps the plan, as JSON, for apply
   --yes           carries it out; without it nothing is changed
