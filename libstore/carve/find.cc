@@ -1,6 +1,7 @@
 #include "libstore/carve/find.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -18,7 +19,8 @@ namespace {
 
 using format::MessageView;
 
-constexpr std::int64_t kPageSize = 4096;     // what a failing disk loses at a time
+constexpr std::int64_t kPageSize = 4096;  // what a failing disk loses at a time
+constexpr std::size_t kLine = 64;
 constexpr std::int64_t kBlock = 256 << 10;  // stays in the L2 cache between the read and the search
 constexpr std::int64_t kLatestTime = 32'503'680'000'000;  // the year 3000
 constexpr int kDeepestDirectory = 24;
@@ -128,14 +130,18 @@ class ChunkScanner {
     // Only where less is moved than is given up: large records that turn out to be none may overlap.
     const std::int64_t kept = std::max<std::int64_t>(buffer_from_ + buffer_size_ - at, 0);
     if (at - buffer_from_ >= kept) {
-      const auto old_end = buffer_.begin() + static_cast<std::ptrdiff_t>(buffer_size_);
-      std::copy(old_end - static_cast<std::ptrdiff_t>(kept), old_end, buffer_.begin());
+      if (buffer_.size() < kLine) buffer_.resize(kLine + static_cast<std::size_t>(kBlock));
+      const auto count = static_cast<std::size_t>(kept);
+      const std::size_t old_begin = lead_ + static_cast<std::size_t>(buffer_size_) - count;
+      // What is read next goes to where a line of the cache begins: the kernel copies twice as fast there.
+      lead_ = (kLine - (std::bit_cast<std::uintptr_t>(buffer_.data()) + count) % kLine) % kLine;
+      if (count > 0) std::memmove(buffer_.data() + lead_, buffer_.data() + old_begin, count);
       buffer_from_ = at;
       buffer_size_ = kept;
     }
     const std::int64_t have = buffer_from_ + buffer_size_;
     const auto missing = static_cast<std::size_t>(std::min(std::max(end - have, kBlock), end_ - have));
-    const auto used = static_cast<std::size_t>(buffer_size_);
+    const auto used = lead_ + static_cast<std::size_t>(buffer_size_);
     if (buffer_.size() < used + missing) buffer_.resize(used + missing);
     const auto out = std::span(buffer_).subspan(used, missing);
     const auto got = file_->read_at(have, out);
@@ -170,7 +176,7 @@ class ChunkScanner {
   }
 
   [[nodiscard]] std::span<const std::byte> bytes(std::int64_t from, std::int64_t to) const {
-    return std::span(buffer_).subspan(static_cast<std::size_t>(from - buffer_from_),
+    return std::span(buffer_).subspan(lead_ + static_cast<std::size_t>(from - buffer_from_),
                                       static_cast<std::size_t>(to - from));
   }
 
@@ -180,8 +186,9 @@ class ChunkScanner {
     constexpr std::int64_t kMagic = format::kRecordMagicOffset;
     while (from < to) {
       reach(from, from + format::kBlankSize);
-      const std::int64_t last = std::min(to, buffer_from_ + buffer_size_ - kMagic - 4 + 1);  // places end here
-      if (last <= from) return to;  // the source does
+      const std::int64_t last =
+          std::min(to, buffer_from_ + buffer_size_ - kMagic - 4 + 1);  // places end here
+      if (last <= from) return to;                                     // the source does
       while (from < last) {
         const auto there = bytes(from + kMagic, last + kMagic);
         const void* const hit = std::memchr(there.data(), kFirstByte, there.size());
@@ -264,6 +271,7 @@ class ChunkScanner {
   std::int64_t vain_ = 0;
   ChunkScan* into_ = nullptr;
   std::vector<std::byte> buffer_;
+  std::size_t lead_ = 0;  // bytes of the buffer that are not used
   std::int64_t buffer_from_ = 0;
   std::int64_t buffer_size_ = 0;
   std::vector<std::pair<std::int64_t, std::int64_t>> bad_;  // in the buffer
