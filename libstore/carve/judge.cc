@@ -1,6 +1,7 @@
 #include "libstore/carve/judge.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -85,8 +86,8 @@ class OverlapWalk {
       waiting_.pop();
     }
     // Who has a piece under way goes on with it; then who has more.
-    std::ranges::stable_sort(here, [](const Side* a, const Side* b) {
-      return std::pair(a->piece.has_value(), a->run.length) > std::pair(b->piece.has_value(), b->run.length);
+    std::ranges::sort(here, std::less(), [](const Side* side) {
+      return std::tuple(!side->piece.has_value(), -side->run.length, side->number);
     });
     std::vector<Side*> kinds;
     for (Side* side : here) {
@@ -321,8 +322,8 @@ class Judge {
         runs.push_back(&found_.runs[i]);
       }
     }
-    std::ranges::stable_sort(runs, [](const Run* a, const Run* b) {
-      return std::pair(a->log_offset, -a->length) < std::pair(b->log_offset, -b->length);
+    std::ranges::sort(runs, std::less(), [](const Run* run) {
+      return std::tuple(run->log_offset, -run->length, run->source, run->position);
     });
     for (std::size_t i = 0; i < runs.size();) {
       std::int64_t end = runs[i]->log_end();
@@ -378,7 +379,9 @@ class Judge {
     for (const Piece& piece : pieces_) by_host[root_of(piece.host)].push_back(piece);
     std::vector<std::vector<Piece>> groups;
     for (auto& [host, pieces] : by_host) groups.push_back(std::move(pieces));
-    std::ranges::stable_sort(groups, std::ranges::greater(), bytes_of);
+    std::ranges::sort(groups, std::less(), [](const std::vector<Piece>& group) {
+      return std::pair(-bytes_of(group), group.front().host);
+    });
     std::vector<std::vector<Piece>> stores;
     for (auto& group : groups) {
       const auto known = std::ranges::find_if(stores, [&](auto& store) { return merge(store, group); });
