@@ -5,7 +5,7 @@
 #include <string>
 
 #include "fuzz/fuzz_check.h"
-#include "libstore/recovery/undo_journal.h"
+#include "libstore/recovery/undo.h"
 #include "libstore/testing/simulated_file_system.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

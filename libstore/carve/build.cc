@@ -16,7 +16,7 @@
 #include "libstore/format/message_properties.h"
 #include "libstore/json/json_writer.h"
 #include "libstore/recovery/bridge.h"
-#include "libstore/recovery/undo_journal.h"
+#include "libstore/recovery/store_listing.h"
 #include "libstore/scan/commit_log_walker.h"
 
 namespace rmq::carve {

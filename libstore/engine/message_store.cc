@@ -15,7 +15,7 @@
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/format/store_lock.h"
 #include "libstore/recovery/apply.h"
-#include "libstore/recovery/undo_journal.h"
+#include "libstore/recovery/store_listing.h"
 
 namespace rmq::engine {
 namespace {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "libstore/recovery/plan_text.h"
+#include "libstore/recovery/store_listing.h"
 #include "libstore/recovery/undo_journal.h"
 
 namespace rmq::recovery {

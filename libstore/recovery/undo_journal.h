@@ -22,32 +22,10 @@
 
 namespace rmq::recovery {
 
-inline constexpr std::string_view kLostAndFound = "lost+found";
 // Beside the manifest, from whoever plans: the steps, one a line.
 inline constexpr std::string_view kUndoPlan = "plan.json";
 // The same beside directories of the store that share no file system with its root.
 inline constexpr std::string_view kElsewhere = "rmq-lost+found";
-
-// lost+found/<UTC time>, for instance 20261121T202457.123Z, or that with a number behind it where it is
-// taken.
-[[nodiscard]] std::string lost_and_found_directory(const io::ReadFileSystem& files, const std::string& root,
-                                                   std::int64_t now_ms);
-
-// Which files a store has: all below its root and below `others`, but for lost+found and the lock.
-struct StoreListing {
-  struct File {
-    std::int64_t size = 0;
-    std::int64_t modified_ms = 0;
-    bool operator==(const File&) const = default;
-  };
-  std::map<std::string, File> files;  // by path, relative to the root where they are below it
-
-  bool operator==(const StoreListing&) const = default;
-  // SHA-256 over all of it.
-  [[nodiscard]] std::string hash() const;
-};
-[[nodiscard]] Result<StoreListing> list_store(const io::ReadFileSystem& files, const std::string& root,
-                                              const std::vector<std::string>& others);
 
 struct UndoOptions {
   std::string root;                 // of the store
@@ -124,25 +102,5 @@ class UndoJournal final : public io::FileSystem {
   std::map<std::string, std::shared_ptr<Known>> known_;
   std::map<std::string, int> names_used_;
 };
-
-struct UndoSummary {
-  std::string root;
-  std::string purpose;
-  std::string plan;
-  bool finished = false;  // what was kept was done to its end
-  std::int64_t things = 0;
-  std::vector<std::string> sentences;  // what would be put back, at most a hundred
-};
-// What undo() would do.
-[[nodiscard]] Result<UndoSummary> read_undo(const io::ReadFileSystem& files, const std::string& directory);
-
-// Puts every byte back, newest first, and removes the directory. The caller holds the store's lock. Killed at
-// any moment it can be called again. Fails with wrong_use, before it changes anything, where the store was
-// written to since.
-[[nodiscard]] Status undo(io::FileSystem& files, const std::string& directory);
-
-// Directories in lost+found whose manifest says this plan and has no end.
-[[nodiscard]] std::vector<std::string> unfinished_undos(const io::ReadFileSystem& files,
-                                                        const std::string& root, std::string_view plan);
 
 }  // namespace rmq::recovery

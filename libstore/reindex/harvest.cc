@@ -443,17 +443,18 @@ void Harvest::gather() {
   struct Owned {
     const Extent* extent;
     const Worker* worker;
+    std::size_t number;  // in the order in which they came
   };
   std::vector<Owned> all;
   for (const auto& worker : workers_) {
-    for (const Extent& extent : worker->extents_) all.push_back({&extent, worker.get()});
+    for (const Extent& extent : worker->extents_) all.push_back({&extent, worker.get(), all.size()});
     messages_ += worker->messages_;
     last_message_ = std::max(last_message_, worker->last_message_);
     unusable_ += worker->unusable_;
     spilled_ += worker->spill_end_;
   }
   // A part is one worker's, whose extents are in order.
-  std::ranges::stable_sort(all, {}, [](const Owned& one) { return one.extent->part; });
+  std::ranges::sort(all, {}, [](const Owned& one) { return std::pair(one.extent->part, one.number); });
   for (const Owned& one : all) {
     if (one.extent->lane == Worker::kKeyLane) {
       key_extents_.push_back(one.extent);

@@ -4,6 +4,8 @@
 
 #include "libstore/bytes/big_endian.h"
 #include "libstore/format/abort_file.h"
+#include "libstore/recovery/store_listing.h"
+#include "libstore/recovery/undo.h"
 #include "libstore/recovery/undo_journal.h"
 
 namespace rmq::reindex {

@@ -11,6 +11,8 @@
 #include "libstore/format/store_lock.h"
 #include "libstore/recovery/apply.h"
 #include "libstore/recovery/plan_text.h"
+#include "libstore/recovery/store_listing.h"
+#include "libstore/recovery/undo.h"
 #include "libstore/recovery/undo_journal.h"
 #include "libstore/repair/queue_times.h"
 

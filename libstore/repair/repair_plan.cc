@@ -9,7 +9,7 @@
 
 #include "libstore/codec/sha256.h"
 #include "libstore/recovery/plan_text.h"
-#include "libstore/recovery/undo_journal.h"
+#include "libstore/recovery/store_listing.h"
 #include "libstore/repair/cut.h"
 #include "libstore/repair/heal.h"
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "libstore/recovery/store_listing.h"
+#include "libstore/recovery/undo.h"
 #include "libstore/testing/simulated_file_system.h"
 #include "tests/recovery/file_tree.h"
 

@@ -14,7 +14,8 @@
 #include "libstore/format/abort_file.h"
 #include "libstore/format/mapped_file_name.h"
 #include "libstore/format/store_lock.h"
-#include "libstore/recovery/undo_journal.h"
+#include "libstore/recovery/store_listing.h"
+#include "libstore/recovery/undo.h"
 #include "libstore/reindex/reindex.h"
 #include "libstore/testing/simulated_file_system.h"
 

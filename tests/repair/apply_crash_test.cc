@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "libstore/recovery/undo_journal.h"
+#include "libstore/recovery/store_listing.h"
+#include "libstore/recovery/undo.h"
 #include "libstore/repair/repair_apply.h"
 #include "tests/recovery/damaged_store.h"
 #include "tests/recovery/file_tree.h"

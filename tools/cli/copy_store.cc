@@ -4,7 +4,7 @@
 #include <map>
 
 #include "libstore/format/store_lock.h"
-#include "libstore/recovery/undo_journal.h"
+#include "libstore/recovery/store_listing.h"
 
 namespace rmq::cli {
 namespace {

@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "libstore/forensics/verify.h"
-#include "libstore/recovery/undo_journal.h"
+#include "libstore/recovery/undo.h"
 #include "libstore/repair/repair_apply.h"
 #include "tools/cli/carve_command.h"
 #include "tools/cli/copy_store.h"
