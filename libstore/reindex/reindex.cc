@@ -46,7 +46,7 @@ std::int64_t whole_units(std::int64_t size, std::int64_t unit) {
 // Where things of a directory go that leave it: in the same file system, also where it is not below the root.
 std::string place_for(const std::string& directory, const std::string& root) {
   return lies_below(directory, root) ? io::join_path(root, recovery::kLostAndFound)
-                                     : io::join_path(parent_of(directory), recovery::kElsewhere);
+                                     : io::join_path(parent_of(directory), recovery::kLostAndFoundElsewhere);
 }
 
 // The first error of several threads; `failed` makes the others stop.
