@@ -24,8 +24,6 @@ namespace rmq::recovery {
 
 // Beside the manifest, from whoever plans: the steps, one a line.
 inline constexpr std::string_view kUndoPlan = "plan.json";
-// The same beside directories of the store that share no file system with its root.
-inline constexpr std::string_view kElsewhere = "rmq-lost+found";
 
 struct UndoOptions {
   std::string root;                 // of the store
