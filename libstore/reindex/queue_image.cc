@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 
 #include "libstore/bytes/big_endian.h"
 #include "libstore/format/batch_consume_queue_entry.h"
@@ -14,6 +16,8 @@ namespace {
 constexpr std::int64_t kSimpleUnit = format::kConsumeQueueEntrySize;
 constexpr std::int64_t kBatchUnit = format::kBatchConsumeQueueEntrySize;
 constexpr std::int64_t kBlanks = 1024;
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kLargeWrite = 128 << 10;
 
 std::span<const std::byte> blanks(std::int64_t units) {
   static const auto bytes = [] {
@@ -141,18 +145,31 @@ QueueFileWriter::QueueFileWriter(io::FileSystem& files, std::string directory, s
       most_(buffer),
       synced_(synced) {}
 
-Status QueueFileWriter::write_out() {
-  if (buffer_.empty()) return {};
-  RMQ_CHECK(file_->write_at(position_ - file_start_, buffer_));
-  bytes_ += std::ssize(buffer_);
-  position_ += std::ssize(buffer_);
-  buffer_.clear();
+// Large pieces go past the page cache: fresh pages cost more than the disk does, and nobody reads the queue
+// soon.
+Status QueueFileWriter::write_out(bool everything) {
+  const std::span<const std::byte> bytes(buffer_.get(), used_);
+  const std::int64_t at = position_ - file_start_;
+  const bool may_skip_cache = used_ >= kLargeWrite && at % static_cast<std::int64_t>(kPage) == 0;
+  std::size_t done = 0;
+  if (may_skip_cache) {
+    done = used_ / kPage * kPage;
+    RMQ_CHECK(file_->write_past_cache(at, bytes.first(done)));
+  }
+  if (done < used_ && (everything || done == 0)) {
+    RMQ_CHECK(file_->write_at(at + static_cast<std::int64_t>(done), bytes.subspan(done)));
+    done = used_;
+  }
+  if (done < used_) std::memmove(buffer_.get(), buffer_.get() + done, used_ - done);
+  used_ -= done;
+  position_ += static_cast<std::int64_t>(done);
+  bytes_ += static_cast<std::int64_t>(done);
   return {};
 }
 
 Status QueueFileWriter::end_file() {
   if (!file_) return {};
-  RMQ_CHECK(write_out());
+  RMQ_CHECK(write_out(true));
   if (timestamp_ > 0) RMQ_CHECK(files_.set_modified(path_, timestamp_));
   if (synced_) RMQ_CHECK(file_->sync());
   file_.reset();
@@ -169,15 +186,22 @@ Status QueueFileWriter::take(const Stretch& stretch) {
     file_start_ = start;
     timestamp_ = 0;
     position_ = stretch.position;
-    if (buffer_.capacity() < most_) buffer_.reserve(most_);
+    if (!buffer_) buffer_.reset(static_cast<std::byte*>(std::aligned_alloc(kPage, most_)));
+    if (!buffer_) return os_error(ENOMEM, "writing " + path_);
   }
-  if (stretch.position != position_ + std::ssize(buffer_)) {
-    RMQ_CHECK(write_out());
+  if (stretch.position != position_ + static_cast<std::int64_t>(used_)) {
+    RMQ_CHECK(write_out(true));
     position_ = stretch.position;
   }
-  buffer_.insert(buffer_.end(), stretch.bytes.begin(), stretch.bytes.end());
   timestamp_ = std::max(timestamp_, stretch.last_timestamp);
-  return buffer_.size() >= most_ ? write_out() : Status();
+  for (auto bytes = stretch.bytes; !bytes.empty();) {
+    const auto some = bytes.first(std::min(bytes.size(), most_ - used_));
+    std::memcpy(buffer_.get() + used_, some.data(), some.size());
+    used_ += some.size();
+    bytes = bytes.subspan(some.size());
+    if (used_ == most_) RMQ_CHECK(write_out(false));
+  }
+  return {};
 }
 
 Status QueueFileWriter::finish() { return end_file(); }

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -53,7 +55,8 @@ class QueueFileWriter {
   [[nodiscard]] std::int64_t bytes() const { return bytes_; }
 
  private:
-  [[nodiscard]] Status write_out();
+  // Whole pages, or everything.
+  [[nodiscard]] Status write_out(bool everything);
   [[nodiscard]] Status end_file();
 
   io::FileSystem& files_;
@@ -65,7 +68,11 @@ class QueueFileWriter {
   std::string path_;
   std::int64_t file_start_ = -1;
   std::int64_t position_ = 0;  // of the buffer's first byte, in the queue
-  std::vector<std::byte> buffer_;
+  struct Free {
+    void operator()(std::byte* bytes) const { std::free(bytes); }
+  };
+  std::unique_ptr<std::byte, Free> buffer_;  // at a page boundary
+  std::size_t used_ = 0;
   std::int64_t timestamp_ = 0;
   std::int64_t bytes_ = 0;
 };
