@@ -12,6 +12,7 @@
 #include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/consume_queue_entry.h"
 #include "libstore/recovery/store_listing.h"
+#include "libstore/recovery/undo_journal.h"
 #include "libstore/reindex/compare.h"
 #include "libstore/reindex/harvest.h"
 #include "libstore/reindex/index_image.h"
