@@ -479,7 +479,8 @@ Status visit_spilled(const io::ReadFile& file, std::int64_t position, std::int64
   std::size_t at = 0;
   const auto need = [&](std::size_t size) -> Status {
     if (have - at >= size) return {};
-    std::memmove(buffer.data(), buffer.data() + at, have - at);
+    std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(at),
+              buffer.begin() + static_cast<std::ptrdiff_t>(have), buffer.begin());
     have -= at;
     at = 0;
     buffer.resize(std::max(buffer.size(), std::max(size, std::size_t{256 << 10})));
