@@ -21,7 +21,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 JAVA_FLAGS = ["--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED", "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
-              "--add-opens=java.base/java.nio=ALL-UNNAMED", "-Xmx1g", "-Drmq.version=5.3.3"]
+              "--add-opens=java.base/java.nio=ALL-UNNAMED", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 REFUSALS = {"broker-rocksdb": "RocksDB", "rocksdb-cq": "RocksDB", "rocksdb-double": "RocksDB", "dledger": "DLedger"}
 
 
@@ -29,6 +29,7 @@ class Result:
     """What a start of stock kept of the messages of before."""
 
     def __init__(self, row):
+        self.row = row
         self.started = row["started"]
         self.before = row.get("readableBefore") or row.get("readableMessages") or 0
         gone = sum(row.get(key) or 0 for key in ("lost_messages", "changed_messages", "misplaced_messages"))
@@ -65,10 +66,25 @@ class Run:
             subprocess.run(["tar", "--zstd", "-xf", os.path.join(folder, name + ".tar.zst"), "--strip-components=1", "-C", target],
                            check=True)
 
-    def stock(self, name, store, before, abort):
-        out = os.path.join(self.work, "recovered.json")
-        command = ["java", *JAVA_FLAGS, "-Duser.home=" + self.work, "-cp",
-                   os.path.join(self.options.classes, "classes") + ":" + os.path.join(self.options.classes, "lib", "*"),
+    def unpack(self, name):
+        """A fresh copy of the store, and a broker.conf with what it was made with."""
+        store = os.path.join(self.work, "store")
+        shutil.rmtree(store, ignore_errors=True)
+        self.copy(name, store)
+        settings = self.json_of(name, "store.json")
+        conf = os.path.join(self.work, "broker.conf")
+        with open(conf, "w", encoding="utf-8") as f:
+            for key, value in {**settings.get("storeConfig", {}), **settings.get("brokerConfig", {})}.items():
+                f.write(f"{key}={value}\n".replace("{ROOT}", store))
+        return store, conf
+
+    def stock(self, name, store, before, abort, classes=None, version="5.3.3"):
+        home = os.path.join(self.work, "home-" + version + ("-abort" if abort else ""))
+        out = os.path.join(home, "recovered.json")
+        os.makedirs(home, exist_ok=True)
+        classes = classes or self.options.classes
+        command = ["java", *JAVA_FLAGS, "-Drmq.version=" + version, "-Duser.home=" + home, "-cp",
+                   os.path.join(classes, "classes") + ":" + os.path.join(classes, "lib", "*"),
                    "oracle.RecoverStore", store, os.path.join(self.folder_of(name), "store.json"), out]
         if abort:
             command.append("--abort")
@@ -105,14 +121,7 @@ class Run:
     def one(self, name):
         """The row of the table, and what did not hold."""
         faults = []
-        store = os.path.join(self.work, "store")
-        shutil.rmtree(store, ignore_errors=True)
-        self.copy(name, store)
-        settings = self.json_of(name, "store.json")
-        conf = os.path.join(self.work, "broker.conf")
-        with open(conf, "w", encoding="utf-8") as f:
-            for key, value in {**settings.get("storeConfig", {}), **settings.get("brokerConfig", {})}.items():
-                f.write(f"{key}={value}\n".replace("{ROOT}", store))
+        store, conf = self.unpack(name)
         before = self.before_of(name)
         java = self.java_alone(name, before)
         opened = self.tool("rmq-store", "open", store, "-o", "json", "--broker-conf", conf)
@@ -150,16 +159,16 @@ class Run:
                 ours[1]], faults
 
 
-def table_of(rows):
-    head = ("| store | stock alone keeps, as it is | with an abort file | steps | placeholders / mended records | kept, stock as it is | "
-            "with an abort file |")
-    lines = [head, "|---|---|---|---|---|---|---|"]
-    for row in rows:
-        cells = [str(cell) for cell in row]
-        if cells[3].startswith("refused"):
-            cells[5] = cells[6] = "-"
-        lines.append("| " + " | ".join(cells) + " |")
+def table_rows(head, rows):
+    lines = [head, "|---" * (head.count("|") - 1) + "|"]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def table_of(rows):
+    return table_rows("| store | stock alone keeps, as it is | with an abort file | steps | placeholders / mended records | "
+                      "kept, stock as it is | with an abort file |",
+                      [[*row[:5], "-", "-"] if row[3].startswith("refused") else row for row in rows])
 
 
 def main():
