@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "libstore/engine/message_store.h"
+#include "libstore/format/index_file.h"
+#include "libstore/format/store_checkpoint.h"
 #include "libstore/format/store_lock.h"
 #include "libstore/recovery/apply.h"
 #include "libstore/recovery/plan_text.h"
@@ -165,7 +169,31 @@ class Applier {
     store.reset();
     RMQ_TRY(survey, scan::survey_store(files_, options_.config));
     RMQ_CHECK(date_queue_files(files, survey, journal));
+    RMQ_CHECK(claim_index(files, survey));
     return files.sync_file_system(root_);
+  }
+
+  // The checkpoint knows index files by their end time; while they are written it claims only full ones, and
+  // stock begins the last one again after a crash, with the messages of the log's end alone
+  // (IndexService.load). All of them are complete and on disk now.
+  static Status claim_index(io::FileSystem& files, const scan::StoreSurvey& survey) {
+    if (!survey.checkpoint || survey.checkpoint->size != format::kCheckpointFileSize) return {};
+    if (survey.index_files.empty()) return {};
+    RMQ_TRY(bytes, io::read_all(files, survey.checkpoint->path, format::kCheckpointFileSize));
+    format::StoreCheckpoint checkpoint = format::StoreCheckpoint::read(bytes);
+    const std::int64_t claimed = checkpoint.index_msg_timestamp;
+    for (const scan::IndexFileInfo& one : survey.index_files) {
+      RMQ_TRY(file, files.open(one.path));
+      std::array<std::byte, format::kIndexHeaderSize> head{};
+      RMQ_TRY(got, file->read_at(0, head));
+      const auto header = format::IndexHeader::parse(std::span(head).first(got));
+      if (!header || header->end_timestamp > checkpoint.physic_msg_timestamp) continue;
+      checkpoint.index_msg_timestamp = std::max(checkpoint.index_msg_timestamp, header->end_timestamp);
+    }
+    if (checkpoint.index_msg_timestamp == claimed) return {};
+    RMQ_TRY(file, files.open_for_write(survey.checkpoint->path));
+    RMQ_CHECK(file->write_at(0, checkpoint.encode()));
+    return file->sync();
   }
 
   io::FileSystem& files_;
