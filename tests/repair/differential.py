@@ -145,7 +145,7 @@ class RepairRun(Run):
         if row["maxPhyOffset"] != plan["maxPhyOffset"]:
             case.faults.append(f"{which}: promised end {plan['maxPhyOffset']}, stock ends at {row['maxPhyOffset']}")
         case.faults += [f"{which}: {row[key]} {key}" for key in ("misplaced_messages", "undecodable", "fromAnotherQueue", "crcBadDelivered",
-                                                                 "queryHung", "dispatchBehindBytes", "shutdownFailed") if row.get(key)]
+                                                                 "queryHung", "dispatchBehindBytes") if row.get(key)]
         gone = result.gone - destroyed
         if gone:
             case.faults.append(f"{which}: gone though whole: {sorted(gone)[:5]}")
@@ -199,7 +199,7 @@ class RepairRun(Run):
             gone = set.union(*(one.gone for one in results))
             case.kept = len(readable - gone)
             case.lost_whole = len(gone - destroyed)
-            case.saved = "/".join(str(case.kept - one.kept) for one in alone)
+            case.saved = " / ".join(str(case.kept - one.kept) for one in case.stock if one != "")
             # Where a body does not match its checksum nobody can tell which of them is damaged; stock delivers it.
             if any(case.kept < one.kept - one.bad_checksum for one in alone):
                 case.faults.append("stock alone keeps more")
