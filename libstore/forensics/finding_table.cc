@@ -78,6 +78,9 @@ constexpr std::array kTable = std::to_array<FindingRow>({
      "An earlier recovery or repair bridged damage. Each lost message whose queue slot was known has a placeholder there (tag "
      "RMQ_LOST_MESSAGE, no body); other bytes are fillers that enter no queue.",
      "Damage that was repaired.", "Nothing, unless a replica has the messages: rmq-repair heal puts them back."},
+    {"CL-PORT", Severity::loss, "an address in a record has a port that there is not",
+     "Ports end at 65535. Stock brokers and clients cannot decode such a message, so nobody gets it, though its body is whole.",
+     "Bit rot in the header.", "Repair clears the upper two bytes, which are zeros in every port."},
     {"CL-PROPERTY-CRC", Severity::loss, "a record does not match its __CRC32# property",
      "Header, topic, properties or body changed after the record was written.", "Bit rot, a zeroed page.",
      "Fetch the message from a replica."},

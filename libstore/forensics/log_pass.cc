@@ -16,6 +16,7 @@
 #include "libstore/format/message_properties.h"
 #include "libstore/format/tags_code.h"
 #include "libstore/recovery/bridge.h"
+#include "libstore/recovery/mend.h"
 
 namespace rmq::forensics {
 namespace {
@@ -258,7 +259,10 @@ class Worker {
     QueueLane& lane = lane_of(message.topic, message.queue_id);
     const format::StoreProperties& properties = shapes_[static_cast<std::uint32_t>(lane.topic_hash) % shapes_.size()].read(message.properties);
     const bool torn = properties.has_zero || lane.topic_has_zero;
-    if (const auto kind = torn ? std::optional(LogDamage::Kind::zeroed_text) : wrong_checksum(item)) {
+    const bool bad_port = !recovery::has_real_ports(message);
+    if (const auto kind = torn       ? std::optional(LogDamage::Kind::zeroed_text)
+                          : bad_port ? std::optional(LogDamage::Kind::bad_port)
+                                     : wrong_checksum(item)) {
       add_damage({*kind, item.position, item.length, scan::GapLook::damaged, 1});
     }
     if (options_.cross_check && format::enters_consume_queue(message.sys_flag)) {

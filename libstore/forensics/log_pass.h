@@ -31,6 +31,7 @@ struct LogDamage {
     gap,
     body_crc,      // the body does not match its checksum
     property_crc,  // the record does not match its __CRC32# property
+    bad_port,      // an address with a port that there is not: stock cannot decode the message
     zeroed_text,   // zero bytes in topic or properties, which no writer puts there and no body CRC covers
   };
   Kind kind = Kind::gap;

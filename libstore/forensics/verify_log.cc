@@ -67,6 +67,8 @@ class LogJudge {
       add("CL-UNREADABLE", Severity::loss, wound, length, "could not be read: copy the disk before you do anything else");
     } else if (wound.damage.kind == LogDamage::Kind::zeroed_text) {
       add("CL-DAMAGED", Severity::loss, wound, length, "zero bytes in the record's topic or properties: part of it was never written");
+    } else if (wound.damage.kind == LogDamage::Kind::bad_port) {
+      add("CL-PORT", Severity::loss, wound, length, "an address in the record has no possible port: a stock broker cannot decode it");
     } else if (wound.damage.kind == LogDamage::Kind::body_crc) {
       add("CL-BODY-CRC", Severity::loss, wound, length, "the body does not match its CRC; a stock broker delivers it all the same");
     } else if (wound.damage.kind == LogDamage::Kind::property_crc) {

@@ -130,7 +130,7 @@ class Scanner {
     const std::int64_t log_offset = part_->start + item.position;
     const bool fits = item.position + item.length <= part_->size;
     const format::StoreProperties& properties = properties_.read(item.message.properties);
-    if (fits && item.message.physical_offset == log_offset &&
+    if (fits && item.message.physical_offset == log_offset && has_real_ports(item.message) &&
         is_whole(item.message, properties, item.bytes)) {
       take_message(item.message, properties, log_offset);
     } else if (!fits || !mend(item.bytes, item.position)) {

@@ -82,7 +82,28 @@ std::optional<Mended> flip_bit(std::span<const std::byte> bytes, const MessageVi
   return mended;
 }
 
+// Ports have two bytes in a field of four: the upper ones are zeros.
+std::optional<Mended> clear_ports(std::span<const std::byte> bytes, std::int64_t log_offset) {
+  const auto message = MessageView::parse(bytes);
+  if (!message || has_real_ports(*message)) return std::nullopt;
+  if (message->total_size != std::ssize(bytes) || message->physical_offset != log_offset ||
+      !is_whole(*message, bytes))
+    return std::nullopt;
+  Mended mended{{bytes.begin(), bytes.end()}, "the port of an address"};
+  for (const format::HostView* host : {&message->born_host, &message->store_host}) {
+    const auto address_end =
+        static_cast<std::size_t>(host->address.data() - bytes.data()) + host->address.size();
+    store_be(mended.record.data() + address_end, std::int16_t{0});
+  }
+  return mended;
+}
+
 }  // namespace
+
+bool has_real_ports(const MessageView& message) {
+  const auto is_real = [](std::int32_t port) { return port >= 0 && port <= 0xFFFF; };
+  return is_real(message.born_host.port) && is_real(message.store_host.port);
+}
 
 bool is_whole(const MessageView& message, std::span<const std::byte> record) {
   return is_whole(message, format::store_properties(message.properties), record);
@@ -96,6 +117,7 @@ bool is_whole(const MessageView& message, const format::StoreProperties& propert
 
 std::optional<Mended> mend_record(std::span<const std::byte> bytes, std::int64_t log_offset) {
   if (bytes.size() < format::kMinRecordSize || bytes.size() > format::kMaxRecordSize) return std::nullopt;
+  if (auto cleared = clear_ports(bytes, log_offset)) return cleared;
   Mended tried{{bytes.begin(), bytes.end()}, ""};
   std::byte* const at = tried.record.data();
   const auto try_as = [&](std::size_t position, auto value, const char* what) {

@@ -21,6 +21,10 @@ namespace rmq::recovery {
 [[nodiscard]] bool is_whole(const format::MessageView& message, const format::StoreProperties& properties,
                             std::span<const std::byte> record);
 
+// Both ports are ones that an address can have; where they are not, stock cannot decode the message
+// (java.net.InetSocketAddress).
+[[nodiscard]] bool has_real_ports(const format::MessageView& message);
+
 struct Mended {
   std::vector<std::byte> record;
   std::string what;  // "the magic", "one flipped bit of the body"

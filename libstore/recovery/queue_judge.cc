@@ -309,9 +309,13 @@ class QueueJudge {
     }
     for (; number < used_end; ++number) {
       const auto unit = units.unit(number);
-      const auto wound = unit && unit->used ? wound_at(unit->entry.commit_log_offset) : std::nullopt;
-      if (!wound) break;
-      lose(one, *wound, unit->queue_offset, unit->messages, unit->entry.commit_log_offset);
+      if (!unit || !unit->used) break;
+      const auto wound = wound_at(unit->entry.commit_log_offset);
+      if (wound) {
+        lose(one, *wound, unit->queue_offset, unit->messages, unit->entry.commit_log_offset);
+      } else if (!mend_batch(one, units, {unit->queue_offset, unit->queue_offset + unit->messages})) {
+        break;
+      }
       one.end = unit->queue_offset + unit->messages;
     }
     if (number >= used_end) return;
@@ -344,6 +348,7 @@ class QueueJudge {
       one.unexplained.push_back(hole);
     } else if (batch) {  // batch queues may skip offsets: only where something was lost there is a slot to
                          // hold
+      if (units != nullptr && mend_batch(one, *units, hole)) return;
       if (at < last) lose(one, at, hole.from, static_cast<std::int32_t>(hole.to - hole.from), {});
     } else {
       for (std::int64_t slot = hole.from; slot < hole.to; ++slot) {
@@ -401,6 +406,18 @@ class QueueJudge {
     const auto misfit = misfits_.find(unit.commit_log_offset);
     if (misfit == misfits_.end() || misfit->second.says.topic != one.id.topic) return false;
     mend(misfits_, one, misfit, slot);
+    return true;
+  }
+
+  // The same for a batch queue: the unit that has all of the hole.
+  bool mend_batch(Case& one, QueueUnits& units, const Hole& hole) {
+    const auto number = units.find(hole.from);
+    const auto unit = number ? units.unit(*number) : std::nullopt;
+    if (!unit || !unit->used || unit->queue_offset != hole.from ||
+        unit->queue_offset + unit->messages != hole.to)
+      return false;
+    if (!mend_field(one, unit->entry, hole.from)) return false;
+    one.mended += unit->messages - 1;
     return true;
   }
 

@@ -15,10 +15,23 @@ namespace {
 
 constexpr std::int64_t kPiece = 1 << 20;
 
+constexpr std::size_t kLongestName = 200;  // file systems take 255 bytes; suffixes and a ".tmp" follow
+
+// Of a name too long for a file the middle is left out: the manifest tells the path.
 std::string flat_name(std::string path) {
   if (path.starts_with('/')) path.erase(0, 1);
+  const std::uint32_t sum = crc32(std::as_bytes(std::span(path)));
   std::ranges::replace(path, '/', '_');
-  return path;
+  if (path.size() <= kLongestName) return path;
+  const auto is_inside_character = [&](std::size_t at) {
+    return (static_cast<unsigned char>(path[at]) & 0xC0U) == 0x80U;
+  };
+  constexpr std::size_t kSide = 80;
+  std::size_t from = kSide;
+  std::size_t to = path.size() - kSide;
+  while (from > 0 && is_inside_character(from)) --from;
+  while (to < path.size() && is_inside_character(to)) ++to;
+  return fmt::format("{}~{:08x}~{}", path.substr(0, from), sum, path.substr(to));
 }
 
 bool all_zero(std::span<const std::byte> bytes) {

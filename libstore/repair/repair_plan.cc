@@ -124,7 +124,8 @@ Result<RepairPlan> plan_repair(const io::ReadFileSystem& files, const scan::Stor
     plan.config = std::move(config);
     plan.impact = consumer_impact(plan.recovery, plan.config);
     plan.finishes = !plan.recovery.was_closed_cleanly || !plan.recovery.steps.empty() ||
-                    plan.recovery.dispatch_from < plan.recovery.log_end;
+                    plan.recovery.dispatch_from < plan.recovery.log_end ||
+                    (!survey.checkpoint && plan.recovery.records > 0);
     if (request.safe_only && !loses_nothing(plan.recovery)) {
       plan.left_out = std::ssize(plan.recovery.steps);
       plan.recovery.steps.clear();

@@ -61,6 +61,21 @@ TEST(Mend, EveryBitOfTheBodyAndOfItsChecksum) {
   }
 }
 
+TEST(Mend, APortThatNoAddressHas) {
+  const std::vector<std::byte> right = record();
+  for (const std::size_t port : {std::size_t{52}, std::size_t{68}}) {
+    std::vector<std::byte> wrong = right;
+    wrong[port] ^= std::byte{2};
+    wrong[port + 1] ^= std::byte{0x81};
+    EXPECT_FALSE(has_real_ports(*format::MessageView::parse(wrong)));
+    const auto mended = mend_record(wrong, kOffset);
+    ASSERT_TRUE(mended) << port;
+    EXPECT_EQ(mended->record, right);
+    wrong[100] ^= std::byte{1};  // another damage beside it, which is not explained
+    EXPECT_FALSE(mend_record(wrong, kOffset)) << port;
+  }
+}
+
 TEST(Mend, NothingIsGuessed) {
   const std::vector<std::byte> right = record();
   EXPECT_FALSE(mend_record(right, kOffset));  // nothing is wrong with it

@@ -108,6 +108,29 @@ Status change_all(SimulatedFileSystem& files, std::uint64_t seed, bool finish) {
   return finish ? journal.end() : Status{};
 }
 
+// A topic may be as long as a file name, and the name in lost+found has its directories in front.
+TEST(UndoJournal, ANameThatIsTooLongIsShortened) {
+  SimulatedFileSystem files(1);
+  const std::string topic(240, 'T');
+  for (const char* queue : {"0", "1"}) {
+    const std::string directory = "/store/consumequeue/" + topic + "/" + queue;
+    ASSERT_TRUE(files.make_directories(directory));
+    files.put(directory + "/00000000000000000000", std::vector<std::byte>(100, std::byte{7}));
+  }
+  const Tree before = tree_of(files);
+  {
+    UndoJournal journal(files, options());
+    ASSERT_TRUE(journal.lock("/store/lock"));
+    ASSERT_TRUE(journal.begin());
+    ASSERT_TRUE(journal.remove("/store/consumequeue/" + topic + "/0/00000000000000000000"));
+    ASSERT_TRUE(journal.remove("/store/consumequeue/" + topic + "/1/00000000000000000000"));
+    ASSERT_TRUE(journal.end());
+  }
+  for (const auto& entry : *files.list(options().directory)) EXPECT_LE(entry.name.size(), 220U) << entry.name;
+  ASSERT_TRUE(undo(files, options().directory));
+  EXPECT_EQ(difference(tree_of(files), before), "");
+}
+
 TEST(UndoJournal, EverythingComesBack) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SimulatedFileSystem files(seed);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "libstore/format/index_file.h"
+#include "libstore/format/store_checkpoint.h"
 #include "libstore/recovery/store_listing.h"
 #include "libstore/recovery/undo.h"
 #include "libstore/repair/repair_apply.h"
@@ -159,6 +161,26 @@ TEST(Repair, StoppedItIsRolledBack) {
     EXPECT_EQ(applied.error->code, ErrorCode::cancelled);
     EXPECT_EQ(difference(tree_of(stage.files), stage.before), "");
   }
+}
+
+// Stock begins index files that the checkpoint does not claim again after a crash, and only with the end of
+// the log.
+TEST(Repair, TheCheckpointClaimsTheWholeIndex) {
+  SimulatedFileSystem files(3);
+  (void)recovery::fill(files);
+  ASSERT_TRUE(files.remove("/store/checkpoint"));
+  const ApplyOptions options = apply_options(files);
+  ASSERT_EQ(apply_repair(files, options).fault, ApplyFault::none);
+  const auto bytes = io::read_all(files, "/store/checkpoint", format::kCheckpointFileSize);
+  ASSERT_TRUE(bytes);
+  const auto survey = scan::survey_store(files, options.config);
+  ASSERT_TRUE(survey && !survey->index_files.empty());
+  const auto index = io::read_all(files, survey->index_files.back().path, 1 << 20);
+  ASSERT_TRUE(index);
+  EXPECT_EQ(format::StoreCheckpoint::read(*bytes).index_msg_timestamp,
+            format::IndexHeader::parse(*index)->end_timestamp);
+  const auto again = plan_repair(files, *survey, options.request);
+  EXPECT_TRUE(again && again->changes_nothing());
 }
 
 TEST(Repair, AFullDiskIsRefusedBeforeAnythingIsChanged) {
