@@ -28,7 +28,8 @@ bool lies_at(const MessageView& message, std::span<const std::byte> record, std:
 
 bool is_right(std::span<const std::byte> record, std::int64_t log_offset) {
   const auto message = MessageView::parse(record);
-  return message && lies_at(*message, record, log_offset) && is_whole(*message, record);
+  return message && lies_at(*message, record, log_offset) && has_real_ports(*message) &&
+         is_whole(*message, record);
 }
 
 // What the CRC-32 of a body changes by when one bit of it flips, from the last byte to the first.

@@ -169,19 +169,21 @@ class Applier {
     store.reset();
     RMQ_TRY(survey, scan::survey_store(files_, options_.config));
     RMQ_CHECK(date_queue_files(files, survey, journal));
-    RMQ_CHECK(claim_index(files, survey));
+    RMQ_CHECK(claim(files, survey, plan.recovery));
     return files.sync_file_system(root_);
   }
 
-  // The checkpoint knows index files by their end time; while they are written it claims only full ones, and
-  // stock begins the last one again after a crash, with the messages of the log's end alone
-  // (IndexService.load). All of them are complete and on disk now.
-  static Status claim_index(io::FileSystem& files, const scan::StoreSurvey& survey) {
+  // Log, queues and index are complete and on disk now. A checkpoint that was missing claims nothing yet, and
+  // one at work claims only full index files: stock begins the last one again after a crash, with the
+  // messages of the log's end alone (IndexService.load).
+  static Status claim(io::FileSystem& files, const scan::StoreSurvey& survey,
+                      const recovery::Plan& recovered) {
     if (!survey.checkpoint || survey.checkpoint->size != format::kCheckpointFileSize) return {};
-    if (survey.index_files.empty()) return {};
     RMQ_TRY(bytes, io::read_all(files, survey.checkpoint->path, format::kCheckpointFileSize));
     format::StoreCheckpoint checkpoint = format::StoreCheckpoint::read(bytes);
-    const std::int64_t claimed = checkpoint.index_msg_timestamp;
+    const format::StoreCheckpoint claimed = checkpoint;
+    if (checkpoint.physic_msg_timestamp == 0 && checkpoint.logics_msg_timestamp == 0)
+      checkpoint.physic_msg_timestamp = checkpoint.logics_msg_timestamp = recovered.last_store_timestamp;
     for (const scan::IndexFileInfo& one : survey.index_files) {
       RMQ_TRY(file, files.open(one.path));
       std::array<std::byte, format::kIndexHeaderSize> head{};
@@ -190,7 +192,7 @@ class Applier {
       if (!header || header->end_timestamp > checkpoint.physic_msg_timestamp) continue;
       checkpoint.index_msg_timestamp = std::max(checkpoint.index_msg_timestamp, header->end_timestamp);
     }
-    if (checkpoint.index_msg_timestamp == claimed) return {};
+    if (checkpoint == claimed) return {};
     RMQ_TRY(file, files.open_for_write(survey.checkpoint->path));
     RMQ_CHECK(file->write_at(0, checkpoint.encode()));
     return file->sync();

@@ -29,9 +29,9 @@ class StepHashes {
     const bool moves = step.kind == Step::Kind::rename || step.kind == Step::Kind::set_aside;
     const auto moved = lies_at_.find(step.path);
     const std::string now = moved == lies_at_.end() ? step.path : moved->second;
-    if (step.crc_before || made_.contains(now)) return;
     if (moves && moved != lies_at_.end()) lies_at_.erase(moved);
     if (step.kind == Step::Kind::rename) lies_at_[step.target] = now;
+    if (step.crc_before || made_.contains(now)) return;
     const auto entry = files_.stat(now);
     if (!entry || entry->kind != io::EntryKind::file) return;
     const bool whole = moves || step.kind == Step::Kind::replace;
