@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "libstore/format/commit_log_record.h"
@@ -148,13 +149,25 @@ class QueueJudge {
     if (before != nullptr && next != nullptr && next->queue_offset >= before->end() &&
         next->queue_offset <= before->end() + 1)
       return true;
-    if (before != nullptr && next == nullptr && run.queue_offset != 0 && run.queue_offset < before->end())
-      return true;
+    if (before != nullptr && next == nullptr && run.queue_offset < before->end())
+      return run.queue_offset != 0 || another_queue_is_older(one, run.first_offset);
     if (before == nullptr && next != nullptr && next->queue_offset != 0 &&
         next->queue_offset <= run.queue_offset)
       return true;
     if (before == nullptr && next == nullptr) return false;
     return has_unit_elsewhere(one, before, run);
+  }
+
+  // Whoever deletes a topic deletes all of its queues: a unit in another of them that leads to a record from
+  // before says that the topic was not created again here.
+  [[nodiscard]] bool another_queue_is_older(const Case& one, std::int64_t log_offset) const {
+    for (auto other = cases_.lower_bound({one.id.topic, std::numeric_limits<std::int32_t>::min()});
+         other != cases_.end() && other->first.topic == one.id.topic; ++other) {
+      if (&other->second == &one) continue;
+      for (const RecordRun& run : other->second.live)
+        if (run.confirmed && run.first_offset < log_offset) return true;
+    }
+    return false;
   }
 
   // The unit of another slot leads to it.
@@ -242,6 +255,14 @@ class QueueJudge {
       behind = run.last_offset;
     }
     if (units != nullptr) simple ? look_behind(one, *units) : look_behind_batches(one, *units);
+    if (simple && !one.live.empty()) take_last(one);
+  }
+
+  // The record behind a queue's last one whose queue offset is wrong: there is but one slot for it.
+  void take_last(Case& one) {
+    const auto at = misfits_.upper_bound(one.live.back().last_offset);
+    if (at == misfits_.end() || at->second.says != one.id) return;
+    mend(misfits_, one, at, one.end++);
   }
 
   // The first of the units at a queue's end that lead to where the log was walked: in a queue that has no

@@ -23,8 +23,6 @@ void append_page(std::string& out, const forensics::FindingRow& row) {
                                        "What to do: " + std::string(row.fix)}) {
     out += '\n' + wrapped(paragraph, "  ");
   }
-  const std::string_view missing = missing_commands(row.fix);
-  if (!missing.empty()) out += '\n' + wrapped(missing, "  ");
 }
 
 void append_row(json::JsonLine& out, const forensics::FindingRow& row) {
@@ -60,14 +58,6 @@ std::string wrapped(std::string_view text, std::string_view indent) {
     text.remove_prefix(std::min(space + 1, text.size()));
   }
   return out + '\n';
-}
-
-std::string_view missing_commands(std::string_view advice) {
-  for (const std::string_view name : {"repair", "Repair", "rmq-reindex"}) {
-    if (advice.find(name) != std::string_view::npos)
-      return "(rmq-repair and rmq-reindex are not in this version yet.)";
-  }
-  return {};
 }
 
 std::string explain(const std::vector<std::string>& globs, forensics::OutputFormat format) {

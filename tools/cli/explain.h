@@ -16,7 +16,5 @@ namespace rmq::cli {
 
 // `text` in lines that fit a screen, broken at spaces, each begun with `indent`.
 [[nodiscard]] std::string wrapped(std::string_view text, std::string_view indent);
-// A sentence about commands that `advice` names and this version does not have; empty when there are none.
-[[nodiscard]] std::string_view missing_commands(std::string_view advice);
 
 }  // namespace rmq::cli

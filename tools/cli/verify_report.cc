@@ -186,7 +186,6 @@ void VerifyReport::write_held() {
 std::string VerifyReport::advice(const forensics::VerifySummary& summary) const {
   using Severity = forensics::Severity;
   std::string text;
-  std::string_view missing;
   for (const Severity severity : {Severity::loss, Severity::hidden, Severity::degraded, Severity::benign}) {
     bool first = true;
     for (const auto& [code, count] : summary.findings) {
@@ -200,10 +199,8 @@ std::string VerifyReport::advice(const forensics::VerifySummary& summary) const 
       if (row == nullptr) continue;
       fmt::format_to(std::back_inserter(text), "  {} {}: {}\n{}", count, code, row->title,
                      wrapped(row->fix, "      "));
-      if (missing.empty()) missing = missing_commands(row->fix);
     }
   }
-  if (!missing.empty()) text += '\n' + std::string(missing) + '\n';
   return text.empty() ? text : text + '\n';
 }
 
