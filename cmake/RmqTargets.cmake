@@ -34,6 +34,9 @@ function(rmq_room name)
   set_property(GLOBAL APPEND PROPERTY RMQ_ROOMS ${name})
 endfunction()
 
+# Builds what `ctest -L threads` runs, and no more: all that is built with the thread sanitizer.
+add_custom_target(thread_tests)
+
 # rmq_test(NAME LABEL unit USES room ... SOURCES a_test.cc ...): a GoogleTest binary registered as one ctest.
 function(rmq_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "LABEL;SOURCES;USES;ARGS" ${ARGN})
@@ -46,6 +49,9 @@ function(rmq_test name)
                              RMQ_BINARY_DIR="${PROJECT_BINARY_DIR}")
   add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}")
+  if("threads" IN_LIST ARG_LABEL)
+    add_dependencies(thread_tests ${name})
+  endif()
   if(ARG_TIMEOUT)
     set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
   endif()

@@ -17,7 +17,7 @@ if [ "${1:-}" = --full ]; then
   build asan
   run asan
   echo "== clang, thread sanitizer"
-  build tsan --target engine_test queue_writer_test index_writer_test random_damage_test file_system_test simulated_file_system_test rmq-verify
+  build tsan --target thread_tests
   run tsan -L threads
   echo "== fuzzers, ${FUZZ_SECONDS:-6} seconds each"
   build fuzz
