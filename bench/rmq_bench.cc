@@ -50,24 +50,18 @@ int fail(const Error& error) {
 }
 
 Grammar grammar_of(const std::string& verb) {
-  Grammar grammar;
-  grammar.program = kProgram;
-  grammar.verb = verb;
-  grammar.flags = common_flags();
-  const auto own = [&](std::initializer_list<Flag> flags) {
-    grammar.flags.insert(grammar.flags.end(), flags.begin(), flags.end());
-  };
-  own({{"body"}, {"outstanding"}});
+  Grammar grammar = common_grammar(kProgram, verb);
+  grammar.add({{"body"}, {"outstanding"}});
   if (verb == "store")
-    own({{"messages"},
-         {"producers"},
-         {"span"},
-         {"queues"},
-         {"topics"},
-         {"keys", FlagKind::given},
-         {"flush"},
-         {"warm"},
-         {"get"}});
+    grammar.add({{"messages"},
+                 {"producers"},
+                 {"span"},
+                 {"queues"},
+                 {"topics"},
+                 {"keys", FlagKind::given},
+                 {"flush"},
+                 {"warm"},
+                 {"get"}});
   return grammar;
 }
 

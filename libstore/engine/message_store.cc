@@ -245,7 +245,6 @@ Status MessageStore::plan_recovery(const scan::StoreSurvey& survey) {
   recovery::PlanOptions plan;
   plan.depth = options_.check;
   plan.jobs = options_.jobs;
-  plan.cancelled = options_.cancelled;
   RMQ_TRY(made,
           options_.planner ? options_.planner(survey, plan) : recovery::make_plan(files_, survey, plan));
   report_.plan = std::move(made);

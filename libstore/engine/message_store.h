@@ -75,7 +75,6 @@ struct StoreOptions {
   // the store is not opened where it fails.
   std::function<Result<recovery::Plan>(const scan::StoreSurvey& survey, const recovery::PlanOptions& options)>
       planner;
-  std::function<bool()> cancelled;  // while recovery looks
   // The file system keeps what recovery changes (recovery::UndoJournal), or nobody needs it: no lost+found.
   bool files_keep = false;
   const Clock* clock = &system_clock();

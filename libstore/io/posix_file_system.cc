@@ -32,18 +32,6 @@ std::string without_trailing_slashes(const std::string& path) {
   return last == std::string::npos ? path.substr(0, 1) : path.substr(0, last + 1);
 }
 
-std::string parent_of(const std::string& path) {
-  const std::string plain = without_trailing_slashes(path);
-  const auto slash = plain.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : without_trailing_slashes(plain.substr(0, slash));
-}
-
-std::string name_of(const std::string& path) {
-  const std::string plain = without_trailing_slashes(path);
-  return plain.substr(plain.find_last_of('/') + 1);
-}
-
 Status check_position(std::int64_t position, std::int64_t length, const std::string& path) {
   if (position >= 0 && length >= 0 && position <= INT64_MAX - length) return {};
   return wrong_use(path + " has no bytes at " + std::to_string(position) + ", length " +
@@ -198,8 +186,8 @@ Status make_sparse(const NewFile& file, Durability durability, Descriptor& made)
 Result<Descriptor> create_beside(const std::string& path, std::int64_t size, std::span<const std::byte> head,
                                  Allocation allocation) {
   const std::string directory = parent_of(path);
-  const std::string beside =
-      join_path(parent_of(directory), "." + name_of(directory) + "." + name_of(path) + ".new");
+  const std::string beside = join_path(parent_of(directory), "." + std::string(name_of(directory)) + "." +
+                                                                 std::string(name_of(path)) + ".new");
   if (::unlink(beside.c_str()) != 0 && errno != ENOENT) return os_error(errno, "removing " + beside);
   Descriptor descriptor(uninterrupted(
       [&] { return ::open(beside.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode); }));
@@ -450,7 +438,7 @@ class PosixFileSystem final : public FileSystem {
     }
     if (!made) return std::move(made).error();
     auto file = std::make_unique<PosixFile>(std::move(*made), size, path);
-    if (Status synced = posix::sync_directory(posix::parent_of(path)); !synced) {
+    if (Status synced = posix::sync_directory(parent_of(path)); !synced) {
       ::unlink(path.c_str());
       return std::move(synced).error();
     }
@@ -485,13 +473,13 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::unique_ptr<WriteFile>> create_unsynced(const std::string& path, std::int64_t size) override {
-    RMQ_CHECK(posix::make_missing_directories(posix::parent_of(path)));
+    RMQ_CHECK(posix::make_missing_directories(parent_of(path)));
     Descriptor descriptor(uninterrupted(
         [&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, posix::kFileMode); }));
     if (!descriptor.open()) return os_error(errno, "creating " + path);
     RMQ_CHECK(posix::own_like_directory(descriptor.number(), path));
-    RMQ_CHECK(posix::fill(descriptor.number(), path, size, {}, posix::Allocation::head,
-                          posix::Durability::later));
+    RMQ_CHECK(
+        posix::fill(descriptor.number(), path, size, {}, posix::Allocation::head, posix::Durability::later));
     return std::make_unique<PosixFile>(std::move(descriptor), size, path);
   }
 
@@ -521,7 +509,7 @@ class PosixFileSystem final : public FileSystem {
       ::unlink(aside.path.c_str());
       return done;
     }
-    return posix::sync_directory(posix::parent_of(target));
+    return posix::sync_directory(parent_of(target));
   }
 
   Status make_directories(const std::string& path) override {
@@ -531,11 +519,11 @@ class PosixFileSystem final : public FileSystem {
       if (!S_ISDIR(status.st_mode)) return os_error(ENOTDIR, "creating the directory " + plain);
       // Perhaps a process was killed between making it and syncing its name. Where we may not look, it was
       // not ours.
-      const Status synced = posix::sync_directory(posix::parent_of(plain));
+      const Status synced = posix::sync_directory(parent_of(plain));
       return !synced && synced.error().code == ErrorCode::permission_denied ? Status{} : synced;
     }
     if (errno != ENOENT) return os_error(errno, "creating the directory " + plain);
-    const std::string parent = posix::parent_of(plain);
+    const std::string parent = parent_of(plain);
     if (parent == plain) return os_error(ENOENT, "creating the directory " + plain);
     RMQ_CHECK(make_directories(parent));
     if (const Status made = posix::make_directory(plain); !made) {
@@ -548,8 +536,8 @@ class PosixFileSystem final : public FileSystem {
 
   Status rename(const std::string& from, const std::string& to) override {
     RMQ_CHECK(posix::rename_exclusively(from, to));
-    const std::string from_directory = posix::parent_of(from);
-    const std::string to_directory = posix::parent_of(to);
+    const std::string from_directory = parent_of(from);
+    const std::string to_directory = parent_of(to);
     RMQ_CHECK(posix::sync_directory(to_directory));
     return from_directory == to_directory ? Status{} : posix::sync_directory(from_directory);
   }
@@ -560,7 +548,7 @@ class PosixFileSystem final : public FileSystem {
       if (fault != EISDIR && fault != EPERM) return os_error(fault, "removing " + path);
       if (::rmdir(path.c_str()) != 0) return os_error(errno == ENOTDIR ? fault : errno, "removing " + path);
     }
-    return posix::sync_directory(posix::parent_of(path));
+    return posix::sync_directory(parent_of(path));
   }
 
   Status copy(const std::string& from, const std::string& to) override {
@@ -576,7 +564,7 @@ class PosixFileSystem final : public FileSystem {
     const timespec times[2] = {{0, UTIME_OMIT}, was.st_mtim};
     if (done && ::futimens(made.number(), times) != 0) done = os_error(errno, "setting the time of " + to);
     if (done) done = posix::sync_all(made.number(), to);
-    if (done) done = posix::sync_directory(posix::parent_of(to));
+    if (done) done = posix::sync_directory(parent_of(to));
     if (!done) ::unlink(to.c_str());
     return done;
   }
@@ -633,7 +621,7 @@ class PosixFileSystem final : public FileSystem {
   };
 
   Status create_one_sparse(const NewFile& file) {
-    const std::string directory = posix::parent_of(file.path);
+    const std::string directory = parent_of(file.path);
     RMQ_CHECK(make_directories(directory));
     Descriptor descriptor;
     Status done = posix::make_sparse(file, posix::Durability::now, descriptor);
@@ -717,8 +705,8 @@ class PosixFileSystem final : public FileSystem {
 
   // A new file under a hidden name of its own in the same directory.
   Result<Aside> open_aside(const std::string& target) {
-    const std::string stem = join_path(posix::parent_of(target),
-                                       "." + posix::name_of(target) + "." + std::to_string(::getpid()) + ".");
+    const std::string stem = join_path(
+        parent_of(target), "." + std::string(name_of(target)) + "." + std::to_string(::getpid()) + ".");
     for (;;) {
       const std::string path = stem + std::to_string(next_aside_++) + ".new";
       Descriptor descriptor(uninterrupted(

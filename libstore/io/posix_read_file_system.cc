@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::int64_t kDirectBlock = 2 << 20;  // a virtual disk reads at full speed from here on
 constexpr std::int64_t kDirectAlignment = 4096;
-constexpr std::int64_t kCacheSample = 64 << 10;  // asked about first: counting every page of what is cached costs 3 % of a scan
+constexpr std::int64_t kCacheSample =
+    64 << 10;  // asked about first: counting every page of what is cached costs 3 % of a scan
 constexpr std::size_t kScanRead = 64 << 10;  // reads of this size and more belong to a scan
 
 // How much of a range of a file lies in the page cache (cachestat, Linux 6.5).
@@ -30,7 +31,8 @@ struct CacheState {
 
 CacheState cache_state([[maybe_unused]] int descriptor, [[maybe_unused]] std::int64_t position,
                        [[maybe_unused]] std::int64_t length) {
-  constexpr long kCachestat = 451;  // the same number on every architecture; Debian 12's headers do not have it
+  constexpr long kCachestat =
+      451;  // the same number on every architecture; Debian 12's headers do not have it
   struct {
     std::uint64_t offset;
     std::uint64_t length;
@@ -42,8 +44,8 @@ CacheState cache_state([[maybe_unused]] int descriptor, [[maybe_unused]] std::in
   return {true, state.cache, state.dirty + state.writeback};
 }
 
-// One block read past the page cache, kept by each thread: a scan of a cold store then does not evict the pages that a
-// broker beside it works with. The buffer belongs to the file whose `owner` number it carries.
+// One block read past the page cache, kept by each thread: a scan of a cold store then does not evict the
+// pages that a broker beside it works with. The buffer belongs to the file whose `owner` number it carries.
 struct DirectBlock {
   ~DirectBlock() { std::free(bytes); }
   std::uint64_t owner = 0;
@@ -108,15 +110,16 @@ class PosixReadFile final : public ReadFile {
     return true;
   }
 
-  // Decides for the block around `position`: past the page cache if next to nothing of it is in there (and nothing is
-  // dirty: reading that directly would force the broker's pages to disk).
+  // Decides for the block around `position`: past the page cache if next to nothing of it is in there (and
+  // nothing is dirty: reading that directly would force the broker's pages to disk).
   void load_direct(std::int64_t position) const {
     DirectBlock& block = direct_block;
     block.owner = owner_;
     block.position = position / kDirectAlignment * kDirectAlignment;
     block.size = std::min(kDirectBlock, size_ - block.position);
     block.direct = false;
-    if (mostly_cached(block.position, kCacheSample) && mostly_cached(block.position + block.size - kCacheSample, kCacheSample)) {
+    if (mostly_cached(block.position, kCacheSample) &&
+        mostly_cached(block.position + block.size - kCacheSample, kCacheSample)) {
       return;
     }
     if (mostly_cached(block.position, block.size) || !open_direct()) return;
@@ -124,7 +127,8 @@ class PosixReadFile final : public ReadFile {
       block.bytes = static_cast<std::byte*>(std::aligned_alloc(kDirectAlignment, kDirectBlock));
       if (block.bytes == nullptr) return;
     }
-    const ssize_t got = ::pread(direct_, block.bytes, static_cast<std::size_t>(kDirectBlock), static_cast<off_t>(block.position));
+    const ssize_t got = ::pread(direct_, block.bytes, static_cast<std::size_t>(kDirectBlock),
+                                static_cast<off_t>(block.position));
     if (got <= position - block.position) return;  // an error is told by the plain read that follows
     block.size = std::min<std::int64_t>(got, block.size);
     block.direct = true;
@@ -192,7 +196,7 @@ class PosixReadFileSystem final : public ReadFileSystem {
     while (const dirent* item = ::readdir(stream)) {
       const std::string name = item->d_name;
       if (name == "." || name == "..") continue;
-      struct stat status {};
+      struct stat status{};
       // A file that vanished since (a live store deletes), or a dangling link: listed as `other`.
       if (::fstatat(::dirfd(stream), item->d_name, &status, 0) != 0) status = {};
       entries.push_back(entry_of(name, status));
@@ -206,7 +210,7 @@ class PosixReadFileSystem final : public ReadFileSystem {
   }
 
   Result<DirectoryEntry> stat(const std::string& path) const override {
-    struct stat status {};
+    struct stat status{};
     if (::stat(path.c_str(), &status) != 0) return os_error(errno, path);
     return entry_of(path.substr(path.find_last_of('/') + 1), status);
   }
@@ -236,6 +240,27 @@ std::string join_path(std::string_view directory, std::string_view name) {
   if (!path.empty() && path.back() != '/') path += '/';
   path += name;
   return path;
+}
+
+namespace {
+
+std::string_view without_trailing_slashes(std::string_view path) {
+  const auto last = path.find_last_not_of('/');
+  return path.substr(0, last == std::string_view::npos ? 1 : last + 1);
+}
+
+}  // namespace
+
+std::string parent_of(std::string_view path) {
+  const std::string_view plain = without_trailing_slashes(path);
+  const auto slash = plain.find_last_of('/');
+  if (slash == std::string_view::npos) return ".";
+  return std::string(slash == 0 ? "/" : without_trailing_slashes(plain.substr(0, slash)));
+}
+
+std::string_view name_of(std::string_view path) {
+  const std::string_view plain = without_trailing_slashes(path);
+  return plain.substr(plain.find_last_of('/') + 1);
 }
 
 }  // namespace rmq::io

@@ -16,7 +16,7 @@ namespace rmq::io {
 enum class EntryKind { file, directory, other };
 
 struct DirectoryEntry {
-  std::string name;  // without the directory; bytes as the file system has them
+  std::string name;                   // without the directory; bytes as the file system has them
   EntryKind kind = EntryKind::other;  // symbolic links are followed
   std::int64_t size = 0;              // bytes, 0 for what is no file
   std::int64_t modified_ms = 0;       // mtime, ms since the epoch
@@ -27,10 +27,11 @@ class ReadFile {
   virtual ~ReadFile() = default;
   // Fills `out` from `position`; returns how many bytes there were (fewer than asked only at the file's end,
   // which may lie lower than size() said if somebody truncated it since).
-  [[nodiscard]] virtual Result<std::size_t> read_at(std::int64_t position, std::span<std::byte> out) const = 0;
+  [[nodiscard]] virtual Result<std::size_t> read_at(std::int64_t position,
+                                                    std::span<std::byte> out) const = 0;
   [[nodiscard]] virtual std::int64_t size() const = 0;  // when opened
-  // Where the next data or hole begins at or after `position` (lseek SEEK_DATA / SEEK_HOLE). A file system that
-  // cannot tell answers "data everywhere". next_data gives size() when only holes follow.
+  // Where the next data or hole begins at or after `position` (lseek SEEK_DATA / SEEK_HOLE). A file system
+  // that cannot tell answers "data everywhere". next_data gives size() when only holes follow.
   [[nodiscard]] virtual std::int64_t next_data(std::int64_t position) const = 0;
   [[nodiscard]] virtual std::int64_t next_hole(std::int64_t position) const = 0;
 };
@@ -52,5 +53,9 @@ class ReadFileSystem {
                                                       std::int64_t limit);
 
 [[nodiscard]] std::string join_path(std::string_view directory, std::string_view name);
+// What lies in front of the last name of a path, and that name; "." and the path where there is no slash.
+// Slashes at its end do not count.
+[[nodiscard]] std::string parent_of(std::string_view path);
+[[nodiscard]] std::string_view name_of(std::string_view path);
 
 }  // namespace rmq::io

@@ -23,7 +23,6 @@ struct Candidate {
   std::optional<std::int64_t> proved_start;  // by its records; none: it has no record
 };
 
-std::string name_of(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 std::string directory_of(const std::string& path) { return path.substr(0, path.find_last_of('/')); }
 
 class Layouter {
@@ -206,7 +205,7 @@ class Layouter {
         Step first = one;
         first.target += kOnItsWay;
         one.path = first.target;
-        one.shown = io::join_path(directory_of(one.shown), name_of(one.path));
+        one.shown = io::join_path(directory_of(one.shown), io::name_of(one.path));
         steps.push_back(std::move(first));
       }
     }

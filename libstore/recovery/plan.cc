@@ -111,9 +111,7 @@ class Planner {
       const auto bytes =
           io::read_all(files_, io::join_path(survey_.config_directory(), name), kLargestStateFile);
       if (!bytes) return std::nullopt;
-      std::string text(bytes->size(), '\0');
-      std::ranges::transform(*bytes, text.begin(), [](std::byte byte) { return static_cast<char>(byte); });
-      return text;
+      return std::string(as_text(*bytes));
     };
     const auto text = text_of(std::string(file.name));
     const auto bak = text_of(std::string(file.name) + ".bak");

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "libstore/base/status.h"
+#include "libstore/bytes/big_endian.h"
 #include "libstore/codec/sha256.h"
 #include "libstore/format/store_lock.h"
 #include "libstore/json/json_value.h"

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "libstore/bytes/big_endian.h"
 #include "libstore/bytes/crc32.h"
 #include "libstore/recovery/store_listing.h"
 #include "libstore/recovery/undo_journal.h"
@@ -63,8 +64,8 @@ class Undoer {
       }
       if (entry.kind != "made" && entry.kind != "content") continue;
       std::erase_if(now.files, [&](const auto& file) {
-        return parent_of(file.first) == parent_of(relative(entry.path)) &&
-               is_aside_of(name_of(file.first), name_of(entry.path));
+        return io::parent_of(file.first) == io::parent_of(relative(entry.path)) &&
+               is_aside_of(io::name_of(file.first), io::name_of(entry.path));
       });
     }
     if (now == before) return {};
@@ -99,7 +100,7 @@ class Undoer {
 
   Result<StoreListing> read_before() {
     RMQ_TRY(bytes, io::read_all(files_, io::join_path(directory_, kUndoBefore), kLargestUndoManifest));
-    auto listing = StoreListing::from_json(text_of(bytes));
+    auto listing = StoreListing::from_json(as_text(bytes));
     if (!listing) return damaged_manifest(directory_, "the list of files is damaged");
     return *std::move(listing);
   }
@@ -136,11 +137,11 @@ class Undoer {
   }
 
   Status remove_asides(const std::string& path) {
-    const auto entries = files_.list(parent_of(path));
+    const auto entries = files_.list(io::parent_of(path));
     if (!entries) return {};
     for (const io::DirectoryEntry& entry : *entries)
-      if (is_aside_of(entry.name, name_of(path)))
-        RMQ_CHECK(files_.remove(io::join_path(parent_of(path), entry.name)));
+      if (is_aside_of(entry.name, io::name_of(path)))
+        RMQ_CHECK(files_.remove(io::join_path(io::parent_of(path), entry.name)));
     return {};
   }
 

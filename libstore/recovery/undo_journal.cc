@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "libstore/bytes/big_endian.h"
 #include "libstore/bytes/crc32.h"
 #include "libstore/json/json_writer.h"
 #include "libstore/recovery/store_listing.h"
@@ -20,7 +21,7 @@ constexpr std::size_t kLongestName = 200;  // file systems take 255 bytes; suffi
 // Of a name too long for a file the middle is left out: the manifest tells the path.
 std::string flat_name(std::string path) {
   if (path.starts_with('/')) path.erase(0, 1);
-  const std::uint32_t sum = crc32(std::as_bytes(std::span(path)));
+  const std::uint32_t sum = crc32(as_bytes(path));
   std::ranges::replace(path, '/', '_');
   if (path.size() <= kLongestName) return path;
   const auto is_inside_character = [&](std::size_t at) {
@@ -36,6 +37,13 @@ std::string flat_name(std::string path) {
 
 bool all_zero(std::span<const std::byte> bytes) {
   return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+// The path and those above it that are not there, from the innermost on.
+std::vector<std::string> missing_directories(const io::ReadFileSystem& files, const std::string& path) {
+  std::vector<std::string> missing;
+  for (std::string up = path; !files.stat(up) && up.size() > 1; up = io::parent_of(up)) missing.push_back(up);
+  return missing;
 }
 
 }  // namespace
@@ -93,9 +101,7 @@ Status UndoJournal::begin() {
   const std::lock_guard lock(mutex_);
   if (files_.stat(io::join_path(options_.directory, kUndoManifest)))
     return wrong_use(options_.directory + " has a manifest already: it is kept for an undo");
-  std::vector<std::string> made;
-  for (std::string up = options_.directory; !files_.stat(up) && up.size() > 1; up = parent_of(up))
-    made.push_back(up);
+  const std::vector<std::string> made = missing_directories(files_, options_.directory);
   RMQ_TRY(listing, list_store(files_, options_.root, options_.others));
   RMQ_CHECK(files_.make_directories(options_.directory));
   RMQ_CHECK(files_.replace(io::join_path(options_.directory, kUndoBefore), as_bytes(listing.as_json())));
@@ -130,13 +136,7 @@ Status UndoJournal::begin() {
 Status UndoJournal::end() {
   const std::lock_guard lock(mutex_);
   RMQ_TRY(listing, list_store(files_, options_.root, options_.others));
-  json::JsonLine line;
-  line.begin_object();
-  line.field("undo", "end");
-  line.field("after", listing.hash());
-  line.end_object();
-  line.end_line();
-  RMQ_CHECK(write_line(line.text()));
+  RMQ_CHECK(note("end", [&](json::JsonLine& line) { line.field("after", listing.hash()); }));
   manifest_.reset();
   return {};
 }
@@ -153,8 +153,14 @@ Status UndoJournal::may_change() const {
   return {};
 }
 
-Status UndoJournal::write_line(std::string_view line) {
-  const auto bytes = as_bytes(line);
+Status UndoJournal::note(std::string_view what, const std::function<void(json::JsonLine&)>& members) {
+  json::JsonLine line;
+  line.begin_object();
+  line.field("undo", what);
+  members(line);
+  line.end_object();
+  line.end_line();
+  const auto bytes = as_bytes(line.text());
   RMQ_CHECK(manifest_->write_durable(manifest_end_, bytes));
   manifest_end_ += std::ssize(bytes);
   return {};
@@ -175,14 +181,10 @@ std::shared_ptr<UndoJournal::Known> UndoJournal::known(const std::string& path) 
 }
 
 Status UndoJournal::note_made(const std::string& path, bool directory) {
-  json::JsonLine line;
-  line.begin_object();
-  line.field("undo", "made");
-  line.field("path", named(path));
-  line.field("directory", directory);
-  line.end_object();
-  line.end_line();
-  RMQ_CHECK(write_line(line.text()));
+  RMQ_CHECK(note("made", [&](json::JsonLine& line) {
+    line.field("path", named(path));
+    line.field("directory", directory);
+  }));
   auto& entry = known_[path];
   entry = std::make_shared<Known>();
   entry->path = path;
@@ -190,28 +192,25 @@ Status UndoJournal::note_made(const std::string& path, bool directory) {
   return {};
 }
 
-Status UndoJournal::note_made_with_parents(const std::string& path) {
-  std::vector<std::string> missing;
-  for (std::string up = parent_of(path); !files_.stat(up) && up.size() > 1; up = parent_of(up)) {
+// Those that are missing, the path itself included, from the outermost on.
+Status UndoJournal::note_made_directories(const std::string& path) {
+  std::vector<std::string> missing = missing_directories(files_, path);
+  // Of several files that are made at once some share directories.
+  std::erase_if(missing, [&](const std::string& up) {
     const auto entry = known_.find(up);
-    if (entry != known_.end() && entry->second->made) break;
-    missing.push_back(up);
-  }
+    return entry != known_.end() && entry->second->made;
+  });
   for (auto up = missing.rbegin(); up != missing.rend(); ++up) RMQ_CHECK(note_made(*up, true));
-  return note_made(path, false);
+  return {};
 }
 
 Status UndoJournal::note_time(Known& known) {
   if (known.made || known.touched) return {};
   RMQ_TRY(was, files_.stat(known.path));
-  json::JsonLine line;
-  line.begin_object();
-  line.field("undo", "time");
-  line.field("path", named(known.path));
-  line.field("modifiedMs", was.modified_ms);
-  line.end_object();
-  line.end_line();
-  RMQ_CHECK(write_line(line.text()));
+  RMQ_CHECK(note("time", [&](json::JsonLine& line) {
+    line.field("path", named(known.path));
+    line.field("modifiedMs", was.modified_ms);
+  }));
   known.touched = true;
   return {};
 }
@@ -268,17 +267,13 @@ Status UndoJournal::keep_range(Known& known, const io::ReadFile& file, std::int6
     RMQ_CHECK(saved->write_at(at - from, bytes));
   }
   if (saved) RMQ_CHECK(saved->sync());
-  json::JsonLine line;
-  line.begin_object();
-  line.field("undo", "bytes");
-  line.field("path", named(known.path));
-  line.field("offset", from);
-  line.field("length", to - from);
-  if (saved) line.field("saved", name_of(saved_path));  // else they were zeros
-  line.field("crc32", fmt::format("{:08x}", crc));
-  line.end_object();
-  line.end_line();
-  return write_line(line.text());
+  return note("bytes", [&](json::JsonLine& line) {
+    line.field("path", named(known.path));
+    line.field("offset", from);
+    line.field("length", to - from);
+    if (saved) line.field("saved", io::name_of(saved_path));  // else they were zeros
+    line.field("crc32", fmt::format("{:08x}", crc));
+  });
 }
 
 Result<std::unique_ptr<io::ReadFile>> UndoJournal::open(const std::string& path) const {
@@ -313,7 +308,9 @@ std::vector<Status> UndoJournal::create_sparse(std::span<const io::NewFile> file
   Status done = may_change();
   for (const io::NewFile& file : files) {
     if (!done || !begun()) break;
-    if (!files_.stat(file.path)) done = note_made_with_parents(file.path);
+    if (files_.stat(file.path)) continue;
+    done = note_made_directories(io::parent_of(file.path));
+    if (done) done = note_made(file.path, false);
   }
   if (!done) return std::vector<Status>(files.size(), done);
   return files_.create_sparse(files);
@@ -334,15 +331,11 @@ Status UndoJournal::replace(const std::string& path, std::span<const std::byte> 
     RMQ_TRY(old, io::read_all(files_, path, kLargestKeptWhole));
     const std::string saved = free_name(options_.directory, path, "@all");
     RMQ_CHECK(files_.replace(saved, old));
-    json::JsonLine line;
-    line.begin_object();
-    line.field("undo", "content");
-    line.field("path", named(path));
-    line.field("saved", name_of(saved));
-    line.field("crc32", fmt::format("{:08x}", crc32(old)));
-    line.end_object();
-    line.end_line();
-    RMQ_CHECK(write_line(line.text()));
+    RMQ_CHECK(note("content", [&](json::JsonLine& line) {
+      line.field("path", named(path));
+      line.field("saved", io::name_of(saved));
+      line.field("crc32", fmt::format("{:08x}", crc32(old)));
+    }));
     entry->kept.clear();
   }
   return files_.replace(path, bytes);
@@ -361,23 +354,15 @@ Status UndoJournal::copy(const std::string& from, const std::string& to) {
 Status UndoJournal::make_directories(const std::string& path) {
   RMQ_CHECK(may_change());
   const std::lock_guard lock(mutex_);
-  if (begun()) {
-    std::vector<std::string> missing;
-    for (std::string up = path; !files_.stat(up) && up.size() > 1; up = parent_of(up)) missing.push_back(up);
-    for (auto up = missing.rbegin(); up != missing.rend(); ++up) RMQ_CHECK(note_made(*up, true));
-  }
+  if (begun()) RMQ_CHECK(note_made_directories(path));
   return files_.make_directories(path);
 }
 
 Status UndoJournal::move(const std::string& from, const std::string& to) {
-  json::JsonLine line;
-  line.begin_object();
-  line.field("undo", "moved");
-  line.field("path", named(from));
-  line.field("to", named(to));
-  line.end_object();
-  line.end_line();
-  RMQ_CHECK(write_line(line.text()));
+  RMQ_CHECK(note("moved", [&](json::JsonLine& line) {
+    line.field("path", named(from));
+    line.field("to", named(to));
+  }));
   RMQ_CHECK(files_.rename(from, to));
   auto entry = known_.extract(from);
   known_.erase(to);
@@ -405,16 +390,13 @@ Status UndoJournal::remove(const std::string& path) {
   if (entry != known_.end() && entry->second->made) return files_.remove(path);
   const std::vector<std::string> shelves = {
       options_.directory,
-      io::join_path(io::join_path(options_.root, kLostAndFound), name_of(options_.directory)),
-      io::join_path(io::join_path(parent_of(parent_of(path)), kLostAndFoundElsewhere),
-                    name_of(options_.directory))};
+      io::join_path(io::join_path(options_.root, kLostAndFound), io::name_of(options_.directory)),
+      io::join_path(io::join_path(io::parent_of(io::parent_of(path)), kLostAndFoundElsewhere),
+                    io::name_of(options_.directory))};
   Status moved;
   for (const std::string& shelf : shelves) {
     if (shelf != options_.directory) {
-      std::vector<std::string> missing;
-      for (std::string up = shelf; !files_.stat(up) && up.size() > 1; up = parent_of(up))
-        missing.push_back(up);
-      for (auto up = missing.rbegin(); up != missing.rend(); ++up) RMQ_CHECK(note_made(*up, true));
+      RMQ_CHECK(note_made_directories(shelf));
       RMQ_CHECK(files_.make_directories(shelf));
     }
     moved = move(path, free_name(shelf, path, ""));

@@ -19,6 +19,7 @@
 
 #include "libstore/base/status.h"
 #include "libstore/io/file_system.h"
+#include "libstore/json/json_writer.h"
 
 namespace rmq::recovery {
 
@@ -79,11 +80,11 @@ class UndoJournal final : public io::FileSystem {
   };
 
   [[nodiscard]] Status may_change() const;
-  [[nodiscard]] Status write_line(std::string_view line);
+  [[nodiscard]] Status note(std::string_view what, const std::function<void(json::JsonLine&)>& members);
   [[nodiscard]] std::string named(const std::string& path) const;
   [[nodiscard]] std::shared_ptr<Known> known(const std::string& path);
   [[nodiscard]] Status note_made(const std::string& path, bool directory);
-  [[nodiscard]] Status note_made_with_parents(const std::string& path);
+  [[nodiscard]] Status note_made_directories(const std::string& path);
   [[nodiscard]] Status note_time(Known& known);
   [[nodiscard]] Status move(const std::string& from, const std::string& to);
   [[nodiscard]] Status keep(Known& known, const io::ReadFile& file, std::int64_t from, std::int64_t to);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "libstore/bytes/big_endian.h"
 #include "libstore/json/json_value.h"
 #include "libstore/recovery/store_listing.h"
 
@@ -43,8 +44,8 @@ bool goes_up(std::string_view path) {
 
 // Where the store lies now: with its lost+found, or where it was.
 std::string root_now(const std::string& directory, const std::string& was) {
-  const std::string above = parent_of(directory);
-  return directory.starts_with('/') && name_of(above) == kLostAndFound ? parent_of(above) : was;
+  const std::string above = io::parent_of(directory);
+  return directory.starts_with('/') && io::name_of(above) == kLostAndFound ? io::parent_of(above) : was;
 }
 
 // Absolute; nothing where it leads out of the store and the directory of originals.
@@ -55,24 +56,12 @@ std::optional<std::string> place_of(const UndoManifest& manifest, const std::str
   const auto is_in = [&](const std::string& place) { return named == place || is_below(named, place); };
   const bool known = is_in(directory) || std::ranges::any_of(manifest.others, is_in) ||
                      std::ranges::any_of(manifest.others, [&](const std::string& other) {
-                       return is_in(io::join_path(parent_of(other), kLostAndFoundElsewhere));
+                       return is_in(io::join_path(io::parent_of(other), kLostAndFoundElsewhere));
                      });
   return known ? std::optional(named) : std::nullopt;
 }
 
 }  // namespace
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string text_of(std::span<const std::byte> bytes) {
-  std::string text(bytes.size(), '\0');
-  std::ranges::transform(bytes, text.begin(), [](std::byte byte) { return static_cast<char>(byte); });
-  return text;
-}
 
 Error damaged_manifest(const std::string& directory, std::string_view what) {
   return wrong_use(fmt::format("{}/{}: {}", directory, kUndoManifest, what));
@@ -81,9 +70,8 @@ Error damaged_manifest(const std::string& directory, std::string_view what) {
 Result<UndoManifest> read_manifest(const io::ReadFileSystem& files, const std::string& directory) {
   const std::string path = io::join_path(directory, kUndoManifest);
   RMQ_TRY(bytes, io::read_all(files, path, kLargestUndoManifest));
-  const std::string all = text_of(bytes);
   UndoManifest manifest;
-  std::string_view rest = all;
+  std::string_view rest = as_text(bytes);
   // A line that was torn by a kill has no end: what it was to tell had not begun.
   for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
     const auto line = json::parse(rest.substr(0, end));

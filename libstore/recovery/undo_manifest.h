@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,16 +50,8 @@ struct UndoManifest {
 [[nodiscard]] Result<UndoManifest> read_manifest(const io::ReadFileSystem& files,
                                                  const std::string& directory);
 
-[[nodiscard]] std::string parent_of(const std::string& path);
-[[nodiscard]] inline std::string_view name_of(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
 [[nodiscard]] inline bool is_below(std::string_view path, std::string_view directory) {
   return path.size() > directory.size() && path.starts_with(directory) && path[directory.size()] == '/';
 }
-[[nodiscard]] inline std::span<const std::byte> as_bytes(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-[[nodiscard]] std::string text_of(std::span<const std::byte> bytes);
 
 }  // namespace rmq::recovery

@@ -13,6 +13,7 @@
 #include "libstore/format/consume_queue_entry.h"
 #include "libstore/recovery/store_listing.h"
 #include "libstore/recovery/undo_journal.h"
+#include "libstore/recovery/undo_manifest.h"
 #include "libstore/reindex/compare.h"
 #include "libstore/reindex/harvest.h"
 #include "libstore/reindex/index_image.h"
@@ -31,23 +32,15 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-std::string parent_of(const std::string& path) {
-  const auto slash = path.find_last_of('/');
-  return slash == std::string::npos ? std::string(".") : path.substr(0, std::max<std::size_t>(slash, 1));
-}
-
-bool lies_below(const std::string& path, const std::string& directory) {
-  return path.size() > directory.size() + 1 && path.starts_with(directory) && path[directory.size()] == '/';
-}
-
 std::int64_t whole_units(std::int64_t size, std::int64_t unit) {
   return std::max(size + unit - 1, unit) / unit * unit;
 }
 
 // Where things of a directory go that leave it: in the same file system, also where it is not below the root.
 std::string place_for(const std::string& directory, const std::string& root) {
-  return lies_below(directory, root) ? io::join_path(root, recovery::kLostAndFound)
-                                     : io::join_path(parent_of(directory), recovery::kLostAndFoundElsewhere);
+  return recovery::is_below(directory, root)
+             ? io::join_path(root, recovery::kLostAndFound)
+             : io::join_path(io::parent_of(directory), recovery::kLostAndFoundElsewhere);
 }
 
 // The first error of several threads; `failed` makes the others stop.
@@ -149,7 +142,7 @@ class Reindexer {
   Status work() {
     const auto began = Clock::now();
     for (const std::string& one : places_) {
-      if (!files_.stat(parent_of(one))) made_parents_.push_back(parent_of(one));
+      if (!files_.stat(io::parent_of(one))) made_parents_.push_back(io::parent_of(one));
       RMQ_CHECK(files_.make_directories(io::join_path(one, kBuildDirectory)));
     }
     if (!options_.out.empty()) {
@@ -229,13 +222,14 @@ class Reindexer {
   // Steps that change the log are repair's.
   void see_what_the_log_needs() {
     std::set<std::string> directories;
-    for (const scan::MappedFile& file : survey_.commit_log.files) directories.insert(parent_of(file.path));
+    for (const scan::MappedFile& file : survey_.commit_log.files)
+      directories.insert(io::parent_of(file.path));
     const auto add = [&](std::string why) {
       if (report_.refusals.size() < kMostTold) report_.refusals.push_back(std::move(why));
     };
     for (const std::string& why : plan_.refusals) add(why);
     for (const recovery::Step& step : plan_.steps) {
-      if (!directories.contains(parent_of(step.path))) continue;
+      if (!directories.contains(io::parent_of(step.path))) continue;
       report_.log_is_damaged = true;
       add(fmt::format("{}: {}", step.shown, step.why));
     }
@@ -539,7 +533,7 @@ class Reindexer {
     std::set<std::string> stray_topics;
     bool strays = false;
     for (const scan::StoreFile& stray : survey_.queue_strays) {
-      if (!lies_below(stray.path, home.directory)) continue;
+      if (!recovery::is_below(stray.path, home.directory)) continue;
       strays = true;
       const std::string below = stray.path.substr(home.directory.size() + 1);
       stray_topics.insert(below.substr(0, below.find('/')));
@@ -560,7 +554,7 @@ class Reindexer {
     swap.root = root_;
     swap.directory = places_.front();
     for (const std::string& one : {simple_.directory, batch_.directory, index_.directory})
-      if (!lies_below(one, root_)) swap.others.push_back(one);
+      if (!recovery::is_below(one, root_)) swap.others.push_back(one);
     swap.had_abort = survey_.abort.has_value();
     if (options_.queues) {
       replace_queues(simple_, scan::QueueKind::simple, swap.replacements);
@@ -657,7 +651,7 @@ Result<std::vector<std::string>> take_back_earlier_runs(io::FileSystem& files,
                                                         const scan::StoreConfig& config) {
   std::vector<std::string> places{io::join_path(config.root, recovery::kLostAndFound)};
   for (const std::string& directory : {config.consume_queue_directory, config.index_directory})
-    if (!directory.empty() && !lies_below(directory, config.root))
+    if (!directory.empty() && !recovery::is_below(directory, config.root))
       places.push_back(place_for(directory, config.root));
   return take_back_unfinished(files, config.root, places);
 }

@@ -5,33 +5,20 @@ The files of each store are put under random names into one directory, and a sto
 whole is in the new store where it was, log offset, queue and queue offset, and can be read, or is named in left.ndjson with its
 reason; and rmq-verify finds nothing there at the paranoid level. Prints a line a failure, and the score last.
 """
-import concurrent.futures
 import json
 import os
 import random
 import subprocess
 import sys
-import tempfile
 
-# A gigabyte: nothing in it is not in the others.
-LEFT_OUT = ("big-file",)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden"))
+from each_store import rows_of, run, unpack_store  # noqa: E402
+
 # The copies that compaction made of messages are records of another log with the same queue offsets.
 DUPLICATES = {"compaction": "CQ-DUPLICATE-OFFSET"}
 KEEPS = ("phyOffset", "topic", "queueId", "queueOffset", "bodySha256")
 # How the new store's own files are to be; what the log's files were like is found out.
 SIZES = ("mappedFileSizeConsumeQueue", "maxHashSlotNum", "maxIndexNum", "messageDelayLevel")
-
-
-def rows_of(path):
-    with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
-def unpack(folder, name, store, work):
-    if os.path.isdir(os.path.join(folder, "store")):
-        subprocess.run(["cp", "-a", "--sparse=always", os.path.join(folder, "store"), store], check=True)
-    else:
-        subprocess.run(["tar", "--zstd", "-xf", os.path.join(folder, name + ".tar.zst"), "-C", work], check=True)
 
 
 def lose_names(store, heap):
@@ -45,10 +32,8 @@ def lose_names(store, heap):
 
 def check(tools, stores, name, work, complain):
     folder = os.path.join(stores, name)
-    store, heap, out = (os.path.join(work, part) for part in ("store", "heap", "out"))
-    unpack(folder, name, store, work)
-    with open(os.path.join(folder, "store.json"), encoding="utf-8") as file:
-        settings = json.load(file)
+    store, settings = unpack_store(stores, name, work)
+    heap, out = (os.path.join(work, part) for part in ("heap", "out"))
     conf = os.path.join(work, "broker.conf")
     with open(conf, "w", encoding="utf-8") as file:
         for key, value in settings.get("storeConfig", {}).items():
@@ -125,27 +110,5 @@ def check(tools, stores, name, work, complain):
         complain(f"{count} of {missing} messages can be read")
 
 
-def main():
-    tools, stores, *chosen = sys.argv[1:]
-    good = total = 0
-    names = [name for name in chosen or sorted(os.listdir(stores))
-             if name not in LEFT_OUT and os.path.exists(os.path.join(stores, name, "store.json"))]
-
-    def complaints_of(name):
-        complaints = []
-        with tempfile.TemporaryDirectory() as work:
-            check(tools, stores, name, work, complaints.append)
-        return complaints
-
-    with concurrent.futures.ThreadPoolExecutor(2) as workers:
-        for name, complaints in zip(names, workers.map(complaints_of, names)):
-            total += 1
-            good += not complaints
-            for complaint in complaints:
-                print(f"{name}: {complaint[:500]}", flush=True)
-    print(f"{good} of {total} stores as they should be")
-    return 0 if good == total and total > 0 else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(check))

@@ -5,35 +5,22 @@ Each opens, or is refused by name. Afterwards rmq-verify finds nothing at the pa
 which are not the store's to mend), a second open has nothing to do, every message that was whole is where it was, in log and
 queue, and the slots of those that were not are held by placeholders. Prints one line a failure, and the score last.
 """
-import concurrent.futures
 import json
 import os
 import subprocess
 import sys
-import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden"))
+from each_store import rows_of, run, unpack_store  # noqa: E402
 
 REFUSED = {"broker-rocksdb": "RocksDB", "rocksdb-cq": "RocksDB", "rocksdb-double": "RocksDB", "dledger": "DLedger"}
-# A gigabyte: nothing in it is not in the others.
-LEFT_OUT = ("big-file",)
 PLACEHOLDER = "rmqLostMessage"
 KEEPS = ("phyOffset", "topic", "queueId", "queueOffset", "bodySha256")
 
 
-def rows_of(path):
-    with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
 def unpack(stores, name, work):
     """A copy of the store in `work`, and a broker.conf with what it was made with: their paths."""
-    folder = os.path.join(stores, name)
-    store = os.path.join(work, "store")
-    if os.path.isdir(os.path.join(folder, "store")):
-        subprocess.run(["cp", "-a", "--sparse=always", os.path.join(folder, "store"), store], check=True)
-    else:
-        subprocess.run(["tar", "--zstd", "-xf", os.path.join(folder, name + ".tar.zst"), "-C", work], check=True)
-    with open(os.path.join(folder, "store.json"), encoding="utf-8") as file:
-        settings = json.load(file)
+    store, settings = unpack_store(stores, name, work)
     conf = os.path.join(work, "broker.conf")
     with open(conf, "w", encoding="utf-8") as file:
         for key, value in {**settings.get("storeConfig", {}), **settings.get("brokerConfig", {})}.items():
@@ -107,27 +94,5 @@ def check(tools, stores, name, work, complain):
     check_messages(tool, stores, name, store, plan["placeholders"], complain)
 
 
-def main():
-    tools, stores, *chosen = sys.argv[1:]
-    good = total = 0
-    names = [name for name in chosen or sorted(os.listdir(stores))
-             if name not in LEFT_OUT and os.path.exists(os.path.join(stores, name, "store.json"))]
-
-    def complaints_of(name):
-        complaints = []
-        with tempfile.TemporaryDirectory() as work:
-            check(tools, stores, name, work, complaints.append)
-        return complaints
-
-    with concurrent.futures.ThreadPoolExecutor(2) as workers:
-        for name, complaints in zip(names, workers.map(complaints_of, names)):
-            total += 1
-            good += not complaints
-            for complaint in complaints:
-                print(f"{name}: {complaint[:500]}")
-    print(f"{good} of {total} stores as they should be")
-    return 0 if good == total and total > 0 else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(check))

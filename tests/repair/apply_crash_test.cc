@@ -67,62 +67,56 @@ struct Stage {
 
 class RepairCrash : public ::testing::TestWithParam<std::size_t> {
  protected:
+  [[nodiscard]] const Scene& scene() const { return scenes()[GetParam()]; }
   // Of all calls in the first scene, of some in the others: each takes a store.
   [[nodiscard]] std::uint64_t step() const { return GetParam() == 0 ? 1 : 7; }
+  // A repair that ends in a call, for every call; then `look`, told whether it ended before it was done.
+  template <typename Look>
+  void end_in_each_call(Look look) const {
+    for (const End end : {End::kill, End::power_loss}) {
+      for (std::uint64_t call = 1; !HasFailure(); call += step()) {
+        SCOPED_TRACE(std::string(scene().name) + (end == End::kill ? ", killed" : ", power lost") +
+                     " in call " + std::to_string(call));
+        Stage stage(scene(), call);
+        stage.files.end_at(call, end);
+        (void)apply_repair(stage.files, stage.options);
+        const bool ended = stage.files.ended();
+        stage.files.restart();
+        look(stage, ended);
+        if (!ended) break;
+      }
+    }
+  }
 };
 
 TEST_P(RepairCrash, RunAgainItEndsAsItWould) {
-  const Scene& scene = scenes()[GetParam()];
-  for (const End end : {End::kill, End::power_loss}) {
-    for (std::uint64_t call = 1; !HasFailure(); call += step()) {
-      SCOPED_TRACE(std::string(scene.name) + (end == End::kill ? ", killed" : ", power lost") + " in call " +
-                   std::to_string(call));
-      Stage stage(scene, call);
-      stage.files.end_at(call, end);
-      (void)apply_repair(stage.files, stage.options);
-      const bool ended = stage.files.ended();
-      stage.files.restart();
-      if (ended) {
-        const Applied again = apply_repair(stage.files, stage.options);
-        // Where it had come to its end before the kill came, the store is another.
-        const bool was_done = again.fault == ApplyFault::refused;
-        ASSERT_TRUE(was_done || again.fault == ApplyFault::none)
-            << (again.error ? again.error->message() : std::string());
-      }
-      recovery::check(stage.files, stage.messages, stage.gone);
-      if (!ended) break;
+  end_in_each_call([](Stage& stage, bool ended) {
+    if (ended) {
+      const Applied again = apply_repair(stage.files, stage.options);
+      // Where it had come to its end before the kill came, the store is another.
+      const bool was_done = again.fault == ApplyFault::refused;
+      ASSERT_TRUE(was_done || again.fault == ApplyFault::none)
+          << (again.error ? again.error->message() : std::string());
     }
-  }
+    recovery::check(stage.files, stage.messages, stage.gone);
+  });
 }
 
 TEST_P(RepairCrash, UndoneItIsWhatItWas) {
-  const Scene& scene = scenes()[GetParam()];
-  for (const End end : {End::kill, End::power_loss}) {
-    for (std::uint64_t call = 1; !HasFailure(); call += step()) {
-      SCOPED_TRACE(std::string(scene.name) + (end == End::kill ? ", killed" : ", power lost") + " in call " +
-                   std::to_string(call));
-      Stage stage(scene, call);
-      stage.files.end_at(call, end);
-      (void)apply_repair(stage.files, stage.options);
-      const bool ended = stage.files.ended();
-      stage.files.restart();
-      if (stage.has_manifest()) {
-        const Status undone = recovery::undo(stage.files, undo_directory());
-        ASSERT_TRUE(undone) << undone.error().message();
-        EXPECT_EQ(difference(tree_of(stage.files), stage.before), "");
-      }
-      if (!ended) break;
-    }
-  }
+  end_in_each_call([](Stage& stage, bool) {
+    if (!stage.has_manifest()) return;
+    const Status undone = recovery::undo(stage.files, undo_directory());
+    ASSERT_TRUE(undone) << undone.error().message();
+    EXPECT_EQ(difference(tree_of(stage.files), stage.before), "");
+  });
 }
 
 TEST_P(RepairCrash, ADiskThatRefusesIsRolledBack) {
-  const Scene& scene = scenes()[GetParam()];
   for (const int fault : {ENOSPC, EIO}) {
     for (std::uint64_t call = 1; !HasFailure(); call += step()) {
-      SCOPED_TRACE(std::string(scene.name) + ", error " + std::to_string(fault) + " in call " +
+      SCOPED_TRACE(std::string(scene().name) + ", error " + std::to_string(fault) + " in call " +
                    std::to_string(call));
-      Stage stage(scene, call);
+      Stage stage(scene(), call);
       const std::uint64_t calls = stage.files.calls();
       stage.files.fail_call(call, fault);
       const Applied applied = apply_repair(stage.files, stage.options);

@@ -6,16 +6,14 @@ empty, every message that was whole is where it was, and what stock would serve 
 promised. An undo gives back the same tree, with its times, modes and owners; a store that changed since the plan is refused.
 Prints one line a failure, and the score last.
 """
-import concurrent.futures
 import hashlib
 import json
 import os
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "recovery"))
-from recover_stores_test import LEFT_OUT, REFUSED, check_messages, unpack  # noqa: E402
+from recover_stores_test import REFUSED, check_messages, run, unpack  # noqa: E402
 
 
 def tree_of(root):
@@ -109,27 +107,5 @@ def check(tools, stores, name, work, complain):
     check_messages(read_tool, stores, name, store, plan["placeholders"], complain)
 
 
-def main():
-    tools, stores, *chosen = sys.argv[1:]
-    good = total = 0
-    names = [name for name in chosen or sorted(os.listdir(stores))
-             if name not in LEFT_OUT and os.path.exists(os.path.join(stores, name, "store.json"))]
-
-    def complaints_of(name):
-        complaints = []
-        with tempfile.TemporaryDirectory() as work:
-            check(tools, stores, name, work, complaints.append)
-        return complaints
-
-    with concurrent.futures.ThreadPoolExecutor(2) as workers:
-        for name, complaints in zip(names, workers.map(complaints_of, names)):
-            total += 1
-            good += not complaints
-            for complaint in complaints:
-                print(f"{name}: {complaint[:700]}")
-    print(f"{good} of {total} stores as they should be")
-    return 0 if good == total and total > 0 else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(check))

@@ -32,6 +32,13 @@ def store(name):
     return os.path.join(target, "store")
 
 
+def copy(name, to):
+    """A copy of a reference store that a test may change."""
+    target = os.path.join(Settings.work, to)
+    subprocess.run(["cp", "-a", "--sparse=always", store(name), target], check=True)
+    return target
+
+
 class Run:
     def __init__(self, command, **options):
         environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"}

@@ -9,17 +9,11 @@ import struct
 import subprocess
 import unittest
 
-from harness import Run, Settings, main, store, verify, wait_for_handlers
+from harness import Run, Settings, copy, main, store, verify, wait_for_handlers
 
 
 def reindex(*arguments, **options):
     return Run([Settings.reindex, *arguments], **options)
-
-
-def copy(name, to):
-    target = os.path.join(Settings.work, to)
-    subprocess.run(["cp", "-a", "--sparse=always", store(name), target], check=True)
-    return target
 
 
 def tree(root):

@@ -14,17 +14,11 @@ import subprocess
 import time
 import unittest
 
-from harness import Run, Settings, dump, main, store, verify
+from harness import Run, Settings, copy, dump, main, store, verify
 
 
 def repair(*arguments, **options):
     return Run([Settings.repair, *arguments], **options)
-
-
-def copy(name, to):
-    target = os.path.join(Settings.work, to)
-    subprocess.run(["cp", "-a", "--sparse=always", store(name), target], check=True)
-    return target
 
 
 def tree(root):

@@ -127,6 +127,14 @@ const std::vector<Flag>& common_flags() {
   return kFlags;
 }
 
+Grammar common_grammar(std::string_view program, const std::string& verb) {
+  Grammar grammar;
+  grammar.program = program;
+  grammar.verb = verb;
+  grammar.flags = common_flags();
+  return grammar;
+}
+
 Result<Arguments> parse_arguments(const Grammar& grammar, const std::vector<std::string>& tokens) {
   using Style = po::command_line_style::style_t;
   constexpr int kStyle = Style::allow_long | Style::long_allow_adjacent | Style::long_allow_next |

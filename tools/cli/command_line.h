@@ -2,6 +2,7 @@
 // place that knows Boost.Program_options.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,6 +39,8 @@ struct Grammar {
   std::size_t positionals = 1;  // STORE and what the verb needs besides
   // Flags whose value may be left out, and what it then is: {"--stats", "topic"}.
   std::map<std::string, std::string> optional_values;
+
+  void add(std::initializer_list<Flag> more) { flags.insert(flags.end(), more.begin(), more.end()); }
 };
 
 class Arguments {
@@ -56,6 +59,8 @@ class Arguments {
 
 // The flags every command has.
 [[nodiscard]] const std::vector<Flag>& common_flags();
+// Of a verb that has those; it adds its own.
+[[nodiscard]] Grammar common_grammar(std::string_view program, const std::string& verb = {});
 
 // Fails with wrong_use and a sentence that names the flag and the nearest known one.
 [[nodiscard]] Result<Arguments> parse_arguments(const Grammar& grammar,

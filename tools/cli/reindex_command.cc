@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "libstore/engine/clock.h"
 #include "libstore/forensics/dump_filter.h"
 #include "libstore/forensics/dump_text.h"
 #include "libstore/format/store_lock.h"
@@ -39,20 +40,17 @@ int fail(const Error& error) {
 }
 
 Grammar reindex_grammar() {
-  Grammar grammar;
-  grammar.program = kProgram;
-  grammar.flags = common_flags();
-  const std::vector<Flag> own{{"cq", FlagKind::given},
-                              {kIndexFlag, FlagKind::given},
-                              {"all", FlagKind::given},
-                              {"topic,t", FlagKind::values},
-                              {"exclude-topic,T", FlagKind::values},
-                              {"queue,q", FlagKind::values},
-                              {"no-strict-names", FlagKind::given},
-                              {"verify-only", FlagKind::given},
-                              {"fill-only", FlagKind::given},
-                              {"out"}};
-  grammar.flags.insert(grammar.flags.end(), own.begin(), own.end());
+  Grammar grammar = common_grammar(kProgram);
+  grammar.add({{"cq", FlagKind::given},
+               {kIndexFlag, FlagKind::given},
+               {"all", FlagKind::given},
+               {"topic,t", FlagKind::values},
+               {"exclude-topic,T", FlagKind::values},
+               {"queue,q", FlagKind::values},
+               {"no-strict-names", FlagKind::given},
+               {"verify-only", FlagKind::given},
+               {"fill-only", FlagKind::given},
+               {"out"}});
   return grammar;
 }
 
@@ -101,13 +99,6 @@ Result<Request> request_of(const Arguments& arguments, const CommonOptions& comm
   return request;
 }
 
-std::int64_t local_time_ms(std::int64_t ms) {
-  const auto seconds = static_cast<std::time_t>(ms / 1000);
-  std::tm local{};
-  ::localtime_r(&seconds, &local);
-  return ms + local.tm_gmtoff * 1000;
-}
-
 // A directory that is a link is replaced where it lies.
 void follow_links(scan::StoreConfig& config) {
   const auto follow = [&](std::string& directory, const char* name) {
@@ -120,17 +111,6 @@ void follow_links(scan::StoreConfig& config) {
   };
   follow(config.consume_queue_directory, "consumequeue");
   follow(config.index_directory, "index");
-}
-
-std::string live_sentence(const std::string& store, const forensics::LockState& state) {
-  constexpr std::string_view kAdvice = "stop the broker first";
-  if (!state.holder) {
-    return fmt::format("{} is live: process {} ({}) has {} open for writing; {}", store, *state.writer,
-                       state.writer_program, state.writer_file, kAdvice);
-  }
-  const std::string who = *state.holder > 0 ? fmt::format("process {}", *state.holder)
-                                            : "a process that cannot be seen from here";
-  return fmt::format("{} is live: {} holds its lock; {}", store, who, kAdvice);
 }
 
 // How the run ends, in one word.
@@ -298,7 +278,7 @@ int run(const Arguments& arguments, const CommonOptions& common, Request request
   request.options.memory_limit = common.memory;
   request.options.log_files = &io::posix_read_file_system();
   request.options.now_ms = now_ms();
-  request.options.local_time_ms = local_time_ms;
+  request.options.local_time_ms = engine::local_time_ms;
   request.options.cancelled = [] { return stop_requested(); };
   request.options.progress = [&](std::int64_t bytes) { progress.advance(bytes); };
   if (request.options.mode == Mode::verify) {

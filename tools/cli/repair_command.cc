@@ -33,18 +33,12 @@ int fail(const Error& error) {
 }
 
 Grammar grammar_of(const std::string& verb) {
-  Grammar grammar;
-  grammar.program = kProgram;
-  grammar.verb = verb;
-  grammar.flags = common_flags();
-  const auto own = [&](std::initializer_list<Flag> flags) {
-    grammar.flags.insert(grammar.flags.end(), flags.begin(), flags.end());
-  };
-  own({{"yes", FlagKind::given}});
-  if (verb.empty()) own({{"plan"}, {"preen", FlagKind::given}, {"out"}, {"undo"}});
-  if (verb == "cut") own({{"plan"}, {"to-offset"}, {"to-time"}, {"undo"}});
-  if (verb == "heal") own({{"plan"}, {"from"}, {"undo"}});
-  if (verb == "apply") own({{"undo"}});
+  Grammar grammar = common_grammar(kProgram, verb);
+  grammar.add({{"yes", FlagKind::given}});
+  if (verb.empty()) grammar.add({{"plan"}, {"preen", FlagKind::given}, {"out"}, {"undo"}});
+  if (verb == "cut") grammar.add({{"plan"}, {"to-offset"}, {"to-time"}, {"undo"}});
+  if (verb == "heal") grammar.add({{"plan"}, {"from"}, {"undo"}});
+  if (verb == "apply") grammar.add({{"undo"}});
   return grammar;
 }
 
@@ -69,12 +63,9 @@ std::vector<std::string> places_of(const Arguments& arguments) {
 }
 
 Result<scan::StoreConfig> config_of(const RepairAsked& asked) {
-  Grammar grammar;
-  grammar.program = kProgram;
-  grammar.flags = common_flags();
   std::vector<std::string> tokens{asked.store};
   tokens.insert(tokens.end(), asked.places.begin(), asked.places.end());
-  RMQ_TRY(arguments, parse_arguments(grammar, tokens));
+  RMQ_TRY(arguments, parse_arguments(common_grammar(kProgram), tokens));
   return store_config(kProgram, arguments, asked.store);
 }
 
@@ -136,15 +127,7 @@ int verdict(const CommonOptions& common, const scan::StoreSurvey& survey) {
   options.cancelled = [&run] { return run.cancelled(); };
   const auto summary =
       forensics::run_verify(io::posix_read_file_system(), survey, options, [](const forensics::Finding&) {});
-  int code = kExitClean;
-  if (summary.worst != forensics::Severity::benign) {
-    code = kExitProblems;
-  } else if (summary.unclean_stop) {
-    code = kExitUncleanStop;
-  }
-  if (summary.read_errors) code |= kExitFault;
-  if (summary.cancelled) code |= kExitCancelled;
-  return code;
+  return exit_code_of(summary);
 }
 
 struct Task {

@@ -1,5 +1,6 @@
 #include "tools/cli/repair_plan_file.h"
 
+#include "libstore/bytes/big_endian.h"
 #include "libstore/io/read_file_system.h"
 #include "libstore/json/json_value.h"
 
@@ -47,12 +48,10 @@ Result<PlanFile> read_plan_file(const std::string& path) {
     if (error.code == ErrorCode::not_found) error.code = ErrorCode::wrong_use;
     return error;
   }
-  std::string text(bytes->size(), '\0');
-  for (std::size_t i = 0; i < bytes->size(); ++i) text[i] = static_cast<char>((*bytes)[i]);
   json::ReadLimits limits;
   limits.bytes = static_cast<std::size_t>(kLargestPlan);
   limits.values = std::size_t{64} << 20;
-  const auto object = json::parse(text, limits);
+  const auto object = json::parse(as_text(*bytes), limits);
   if (!object) return wrong_use(path + " is no plan: " + object.error().message());
   PlanFile plan;
   plan.asked.verb = text_of(*object, "verb");

@@ -31,16 +31,10 @@ int fail(const Error& error) {
 }
 
 Grammar grammar_of(const std::string& verb) {
-  Grammar grammar;
-  grammar.program = kProgram;
-  grammar.verb = verb;
-  grammar.flags = common_flags();
-  const auto own = [&](std::initializer_list<Flag> flags) {
-    grammar.flags.insert(grammar.flags.end(), flags.begin(), flags.end());
-  };
-  own({{"flush"}, {"check"}});
-  if (verb == "query") own({{"key"}, {"topic,t"}, {"count,n"}});
-  if (verb == "get") own({{"topic,t"}, {"queue,q"}, {"from"}, {"count,n"}});
+  Grammar grammar = common_grammar(kProgram, verb);
+  grammar.add({{"flush"}, {"check"}});
+  if (verb == "query") grammar.add({{"key"}, {"topic,t"}, {"count,n"}});
+  if (verb == "get") grammar.add({{"topic,t"}, {"queue,q"}, {"from"}, {"count,n"}});
   return grammar;
 }
 

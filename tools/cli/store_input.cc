@@ -210,4 +210,18 @@ int exit_code_of(const Error& error) {
   return kExitFault;
 }
 
+int exit_code_of(const forensics::VerifySummary& summary) {
+  int code = kExitClean;
+  if (summary.worst != forensics::Severity::benign) {
+    code |= kExitProblems;
+  } else if (summary.unclean_stop) {
+    code |= kExitUncleanStop;
+  }
+  // Bytes that were not looked at, whatever the reason, are bytes that could not be read.
+  const bool complete = summary.bytes_checked == summary.bytes_expected || summary.cancelled;
+  if (summary.read_errors || !complete) code |= kExitFault;
+  if (summary.cancelled) code |= kExitCancelled;
+  return code;
+}
+
 }  // namespace rmq::cli

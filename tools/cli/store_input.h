@@ -6,6 +6,7 @@
 
 #include "libstore/base/error.h"
 #include "libstore/forensics/dump.h"
+#include "libstore/forensics/verify.h"
 #include "libstore/scan/store_survey.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/terminal.h"
@@ -40,7 +41,8 @@ struct CommonOptions {
 
 // What happened, where, and what to do about it.
 [[nodiscard]] std::string sentence_of(const Error& error);
-// Which exit code an error stands for.
+// Which exit code an error stands for, and which a verdict.
 [[nodiscard]] int exit_code_of(const Error& error);
+[[nodiscard]] int exit_code_of(const forensics::VerifySummary& summary);
 
 }  // namespace rmq::cli
