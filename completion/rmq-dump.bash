@@ -11,7 +11,7 @@ _rmq_dump() {
     --progress | --color) COMPREPLY=($(compgen -W "auto always never" -- "$word")); return ;;
     --body) COMPREPLY=($(compgen -W "none text hex base64 file:" -- "$word")); return ;;
     --props) COMPREPLY=($(compgen -W "all user none" -- "$word")); return ;;
-    --broker-conf) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --broker-conf | --out) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --commitlog | --consumequeue | --index | --config) COMPREPLY=($(compgen -d -- "$word")); return ;;
   esac
   case $verb in
@@ -19,7 +19,8 @@ _rmq_dump() {
     index) flags="$common $offsets $count --file --chains" ;;
     key) flags="$common $topics --since --until $record --limit" ;;
     msg) flags="$common $record" ;;
-    state | config) flags="$common" ;;
+    state | config | usage) flags="$common" ;;
+    snapshot) flags="$common --out" ;;
     *) flags="$common $topics --queue --qfrom --qto --since --until $offsets $count $record --key --msgid --tag --prop
       --body-grep --stats --stats=topic --stats=queue --stats=hour --stats=tag" ;;
   esac
@@ -27,7 +28,7 @@ _rmq_dump() {
     COMPREPLY=($(compgen -W "$flags" -- "$word"))
   else
     COMPREPLY=($(compgen -f -- "$word"))
-    [[ $COMP_CWORD -eq 1 ]] && COMPREPLY+=($(compgen -W "log cq index key msg state config" -- "$word"))
+    [[ $COMP_CWORD -eq 1 ]] && COMPREPLY+=($(compgen -W "log cq index key msg state config usage snapshot" -- "$word"))
   fi
 }
 complete -o filenames -F _rmq_dump rmq-dump

@@ -104,6 +104,9 @@ struct DumpInput {
 [[nodiscard]] Result<DumpSummary> dump_message(const DumpInput& input, const DumpOptions& options,
                                                ByteSink& out);
 
+// Bytes by commit log file, day and topic; which groups have still to read from a file; what goes when one goes.
+[[nodiscard]] Result<DumpSummary> dump_usage(const DumpInput& input, const DumpOptions& options, ByteSink& out);
+
 // Who holds the store's lock file (F_GETLK), and who writes to the store without it; the tool asks the operating system,
 // the library only prints.
 struct LockState {

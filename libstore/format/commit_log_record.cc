@@ -8,22 +8,10 @@
 #include "libstore/bytes/byte_writer.h"
 #include "libstore/bytes/crc32.h"
 #include "libstore/format/message_properties.h"
+#include "libstore/format/property_crc.h"
 
 namespace rmq::format {
 namespace {
-
-// `__CRC32#` 0x01 ten digits 0x02
-constexpr std::size_t kPropertyCrcSize = 8 + 1 + 10 + 1;
-
-// Ten decimal digits, least significant first (MessageDecoder.createCrc32).
-std::array<char, 10> crc_digits(std::int32_t crc) {
-  std::array<char, 10> digits;
-  for (char& digit : digits) {
-    digit = static_cast<char>('0' + crc % 10);
-    crc /= 10;
-  }
-  return digits;
-}
 
 constexpr std::int32_t host_size(std::int32_t sys_flag, std::int32_t v6_bit) {
   return (sys_flag & v6_bit) != 0 ? 20 : 8;
@@ -84,11 +72,7 @@ MessageView::PropertyCrc MessageView::check_property_crc(std::span<const std::by
   if (!tail.starts_with(kPropertyCrc32) || tail[kPropertyCrc32.size()] != kNameValueSeparator) {
     return PropertyCrc::absent;
   }
-  const auto covered = record.first(static_cast<std::size_t>(total_size) - kPropertyCrcSize);
-  const auto want = crc_digits(java_crc32(covered));
-  const bool same =
-      tail.back() == kPropertySeparator &&
-      tail.substr(kPropertyCrc32.size() + 1, want.size()) == std::string_view(want.data(), want.size());
+  const bool same = property_crc_matches(record.first(static_cast<std::size_t>(total_size)));
   return same ? PropertyCrc::matches : PropertyCrc::differs;
 }
 
@@ -214,10 +198,7 @@ Decoded<std::vector<std::byte>> encode(const MessageRecord& record) {
   if (!size) return DecodeError{DecodeFault::bad_length, 0};
   std::vector<std::byte> out(static_cast<std::size_t>(*size));
   encode_into(view, out);
-  if (record.append_property_crc) {
-    const auto digits = crc_digits(java_crc32(std::span(out).first(out.size() - kPropertyCrcSize)));
-    std::ranges::copy(as_bytes({digits.data(), digits.size()}), out.end() - 11);
-  }
+  if (record.append_property_crc) renew_property_crc(out);
   return out;
 }
 

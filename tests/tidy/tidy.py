@@ -13,6 +13,7 @@ ROOT = Path(sys.argv[1]).resolve()
 FUZZED_ELSEWHERE = {
     "sys_flag": "constants and three functions over an int: read by commit_log_record_fuzz.cc",
     "store_lock": "constants only, nothing is parsed",
+    "property_crc": "a checksum's digits: read by commit_log_record_fuzz.cc",
 }
 # Absolute paths that exist on one machine only.
 MACHINE_PATHS = re.compile(r"(?<![\w/.])/(?:work|root|home/[a-z]+|tmp/[a-z])[/\w]")

@@ -12,6 +12,7 @@
 #include "libstore/repair/config_mend.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/exit_codes.h"
+#include "tools/cli/new_file.h"
 #include "tools/cli/store_input.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/values.h"
@@ -52,25 +53,13 @@ int fail(const Error& error) {
 }
 
 Grammar grammar() {
-  Grammar grammar;
-  grammar.program = kProgram;
-  grammar.verb = "carve";
-  for (const Flag& flag : common_flags()) {
-    if (flag.name != "commitlog" && flag.name != "consumequeue" && flag.name != "index" &&
-        flag.name != "config")
-      grammar.flags.push_back(flag);
-  }
-  for (const Flag& flag : {Flag{"out"}, Flag{"yes", FlagKind::given}, Flag{"log"}, Flag{"file-size"}})
-    grammar.flags.push_back(flag);
+  Grammar grammar = common_grammar(kProgram, "carve");
+  std::erase_if(grammar.flags, [](const Flag& flag) {  // those of a store's directories
+    return flag.name == "commitlog" || flag.name == "consumequeue" || flag.name == "index" ||
+           flag.name == "config";
+  });
+  grammar.add({{"out"}, {"yes", FlagKind::given}, {"log"}, {"file-size"}});
   return grammar;
-}
-
-// A store that grows in what is searched would be found as well.
-bool lies_in(const std::string& inner, const std::string& outer) {
-  std::error_code ignored;
-  const auto in = std::filesystem::weakly_canonical(inner, ignored);
-  const auto out = std::filesystem::weakly_canonical(outer, ignored);
-  return std::mismatch(out.begin(), out.end(), in.begin(), in.end()).first == out.end();
 }
 
 // What was found, and what will become of it.
@@ -134,6 +123,7 @@ class Carver {
     if (!out) return wrong_use("give --out NEWDIR, a new or empty directory");
     out_ = *out;
     if (!io::posix_read_file_system().stat(path_)) return wrong_use("no such file or directory: " + path_);
+    // A store that grows in what is searched would be found as well.
     if (lies_in(out_, path_))
       return wrong_use("--out " + out_ + " lies in " + path_ + "; what is searched is only read");
     RMQ_TRY(config, store_config(kProgram, arguments_, out_));

@@ -9,6 +9,7 @@
 #include "tools/cli/dump_options.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/help.h"
+#include "tools/cli/snapshot_command.h"
 #include "tools/cli/store_input.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/values.h"
@@ -43,6 +44,7 @@ Result<forensics::DumpSummary> run_verb(const std::string& verb, const forensics
   if (verb == "key") return dump_key(input, options, out);
   if (verb == "msg") return dump_message(input, options, out);
   if (verb == "config") return dump_config(input, options, out);
+  if (verb == "usage") return dump_usage(input, options, out);
   if (verb == "state") return dump_state(input, options, ask_lock_state(input.survey), out);
   return dump_log(input, options, out);
 }
@@ -87,6 +89,7 @@ int run_on_store(const std::string& verb, const Arguments& arguments) {
   const auto survey = survey_from(kProgram, arguments, store);
   if (!survey) return fail(no_such_store(store, survey.error()));
   install_signal_handlers();
+  if (verb == "snapshot") return run_snapshot(arguments, *common, *survey);
   StandardOutput out;
   Progress progress(std::string(kProgram), common->progress, common->max_rate);
   const auto summary = run_verb(verb, {io::posix_read_file_system(), *survey, progress}, *options, out);

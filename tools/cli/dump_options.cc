@@ -205,14 +205,13 @@ void append(std::vector<Flag>& flags, const std::vector<Flag>& more) {
 }  // namespace
 
 const std::vector<std::string>& dump_verbs() {
-  static const std::vector<std::string> kVerbs{"log", "cq", "index", "key", "msg", "state", "config"};
+  static const std::vector<std::string> kVerbs{"log",   "cq",     "index", "key",     "msg",
+                                               "state", "config", "usage", "snapshot"};
   return kVerbs;
 }
 
 const char* future_dump_verb(const std::string& verb) {
   if (verb == "trace") return "the life of a message";
-  if (verb == "usage") return "bytes per topic, file and day";
-  if (verb == "snapshot") return "a store without its bodies, to share";
   return nullptr;
 }
 
@@ -247,6 +246,8 @@ Grammar dump_grammar(const std::string& verb) {
     grammar.flags.push_back({"limit,n"});
   } else if (verb == "msg") {
     append(grammar.flags, kRecordFlags);
+  } else if (verb == "snapshot") {
+    grammar.flags.push_back({"out"});
   }
   return grammar;
 }

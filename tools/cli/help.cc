@@ -16,6 +16,8 @@ constexpr std::string_view kDump =
   msg     one message, all that is known of it                 rmq-dump msg STORE ID|OFFSET
   state   layout, sizes, lock, abort, checkpoint, queues       rmq-dump state STORE
   config  topics, groups, offsets with lag, delay progress     rmq-dump config STORE
+  usage   bytes by file, day and topic; who still has to read  rmq-dump usage STORE
+  snapshot  a copy without the messages' words, to share       rmq-dump snapshot STORE --out F
 
 Flags of every verb:
   -o, --output text|json   --json         how to print; JSON is one object a line
@@ -129,6 +131,35 @@ No lock is taken: who holds it is only asked.
 Exit: 0 done, 8 could not read, 16 wrong use, 32 cancelled; added up.
 )";
 
+constexpr std::string_view kUsage =
+    R"(Usage: rmq-dump usage STORE [flags]     what fills the commit log, file by file
+
+How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
+Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
+
+For each file: messages and bytes by day and topic; which groups have still to read from it, and
+how many messages; what is freed when it goes, queue and index files included. Last: each topic's
+share. Groups are those that ever stored an offset; '(delay levels)' delivers delayed messages.
+
+Exit: 0 done, 8 could not read, 16 wrong use, 32 cancelled; added up.
+)";
+
+constexpr std::string_view kSnapshot =
+    R"(Usage: rmq-dump snapshot STORE --out FILE [flags]   a copy to hand on, without what messages say
+
+--out FILE     a .tar.zst archive, which tar unpacks; must not be there yet
+
+Bodies and the values of user properties become 'x', checksums are made again; what was wrong
+stays wrong. Topics, groups, tags, keys, hosts, times and offsets stay: look before you share.
+rmq-verify says of the copy what it says of the store. The broker must not run (64).
+
+How:    -o text|json  --json  --max-rate B  --utc  --progress WHEN  --color WHEN
+        -j N  --mem B  (no effect: one buffer of at most 64 MiB)
+Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
+
+Exit: 0 done, 8 could not read or write, 16 wrong use, 32 cancelled, 64 the store is live or locked.
+)";
+
 constexpr std::string_view kConfig =
     R"(Usage: rmq-dump config STORE [flags]    topics, groups, consumer offsets with lag, delay progress
 
@@ -147,6 +178,7 @@ constexpr std::string_view kVerify =
   --only CODES   --skip CODES            findings to look for or to leave out: CL-*,CQ-DANGLING
   --preflight [--version-as 4.9|5.3]     what a stock broker would do if it were started now
   --preflight --version-as libstore      what rmq-store open would do, step by step
+  --report FILE.html                     also a page for people: what is lost, where, what to do
   --explain CODE|list|all                what a finding means, its usual cause, what to do
 
 Flags of every command:
@@ -237,14 +269,17 @@ read or write, 16 wrong use, 32 cancelled, 64 the store is in use. Manual: man r
 }  // namespace
 
 std::string_view dump_help(std::string_view verb) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kPages{{{"", kDump},
-                                                                                        {"log", kLog},
-                                                                                        {"cq", kCq},
-                                                                                        {"index", kIndex},
-                                                                                        {"key", kKey},
-                                                                                        {"msg", kMsg},
-                                                                                        {"state", kState},
-                                                                                        {"config", kConfig}}};
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kPages{
+      {{"", kDump},
+       {"log", kLog},
+       {"cq", kCq},
+       {"index", kIndex},
+       {"key", kKey},
+       {"msg", kMsg},
+       {"state", kState},
+       {"config", kConfig},
+       {"usage", kUsage},
+       {"snapshot", kSnapshot}}};
   for (const auto& [name, page] : kPages) {
     if (name == verb) return page;
   }

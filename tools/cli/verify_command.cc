@@ -16,9 +16,11 @@
 #include "libstore/json/json_writer.h"
 #include "libstore/preflight/preflight.h"
 #include "libstore/recovery/plan_text.h"
+#include "libstore/report/facts.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/explain.h"
 #include "tools/cli/help.h"
+#include "tools/cli/report_file.h"
 #include "tools/cli/store_input.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/values.h"
@@ -35,15 +37,16 @@ int fail(const Error& error) {
 }
 
 Grammar verify_grammar() {
-  Grammar grammar;
-  grammar.program = kProgram;
-  grammar.flags = common_flags();
-  const std::vector<Flag> own{{"level"},   {"only", FlagKind::values},     {"skip", FlagKind::values},
-                              {"explain"}, {"preflight", FlagKind::given}, {"version-as"}};
-  grammar.flags.insert(grammar.flags.end(), own.begin(), own.end());
+  Grammar grammar = common_grammar(kProgram);
+  grammar.add({{"level"},
+               {"only", FlagKind::values},
+               {"skip", FlagKind::values},
+               {"explain"},
+               {"preflight", FlagKind::given},
+               {"version-as"},
+               {"report"}});
   grammar.future = {{"--live", "looking at a store while its broker runs"},
-                    {"--compare", "comparing two stores"},
-                    {"--report", "a page with a map of the store"}};
+                    {"--compare", "comparing two stores"}};
   return grammar;
 }
 
@@ -96,16 +99,9 @@ Result<std::vector<std::string>> codes_of(const Arguments& arguments, const std:
 }
 
 int exit_code(const forensics::VerifySummary& summary, const StandardOutput& out) {
-  int code = kExitClean;
-  if (summary.worst != forensics::Severity::benign) {
-    code |= kExitProblems;
-  } else if (summary.unclean_stop) {
-    code |= kExitUncleanStop;
-  }
-  // Bytes that were not looked at, whatever the reason, are bytes that could not be read.
-  const bool complete = summary.bytes_checked == summary.bytes_expected || summary.cancelled;
-  if (summary.read_errors || !complete || !out.fault().empty()) code |= kExitFault;
-  if (summary.cancelled || stop_requested()) code |= kExitCancelled;
+  int code = exit_code_of(summary);
+  if (!out.fault().empty()) code |= kExitFault;
+  if (stop_requested()) code |= kExitCancelled;
   return code;
 }
 
@@ -116,6 +112,11 @@ int verify(const Arguments& arguments, const CommonOptions& common, const scan::
   if (!only) return fail(only.error());
   const auto skip = codes_of(arguments, "skip");
   if (!skip) return fail(skip.error());
+  std::optional<NewFile> page;
+  if (const auto path = arguments.value("report")) {
+    const Status created = page.emplace(*path).create(survey.root);
+    if (!created) return fail(created.error());
+  }
   StandardOutput out;
   VerifyReport report(
       common.format,
@@ -140,15 +141,23 @@ int verify(const Arguments& arguments, const CommonOptions& common, const scan::
   };
   progress.expect(forensics::verify_bytes_expected(survey, *level));
   const auto started = std::chrono::steady_clock::now();
-  const auto summary =
-      forensics::run_verify(io::posix_read_file_system(), survey, options,
-                            [&](const forensics::Finding& finding) { report.finding(finding); });
+  report::WorstFindings worst;  // for the page
+  const auto summary = forensics::run_verify(io::posix_read_file_system(), survey, options,
+                                             [&](const forensics::Finding& finding) {
+                                               report.finding(finding);
+                                               if (page) worst.add(finding);
+                                             });
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
   progress.finish();
   const int code = exit_code(summary, out);
-  report.summary(summary, arguments.value("level").value_or("normal"), taken.count(), code);
+  const std::string level_name = arguments.value("level").value_or("normal");
+  report.summary(summary, level_name, taken.count(), code);
   for (const std::string& fault : summary.faults) complain(kProgram, fault);
   if (!out.fault().empty()) complain(kProgram, out.fault());
+  if (page && !stop_requested()) {
+    const Status written = write_report(*page, common, survey, level_name, summary, worst.take());
+    if (!written) return fail(written.error()) | exit_code(summary, out);
+  }
   return exit_code(summary, out);
 }
 
@@ -261,7 +270,11 @@ int run_verify_command(const std::vector<std::string>& tokens) {
   if (arguments->has("version-as") && !arguments->has("preflight")) {
     return fail(wrong_use("--version-as says which broker --preflight simulates; give --preflight too"));
   }
-  for (const char* flag : {"level", "only", "skip"}) {
+  for (const char* flag : {"only", "skip"}) {
+    if (arguments->has(flag) && arguments->has("report"))
+      return fail(wrong_use("--report tells all that is found; leave --" + std::string(flag) + " out"));
+  }
+  for (const char* flag : {"level", "only", "skip", "report"}) {
     if (arguments->has(flag) && arguments->has("preflight")) {
       return fail(wrong_use("--" + std::string(flag) + " is about findings; --preflight reports none"));
     }

@@ -1,0 +1,89 @@
+#include "libstore/report/facts.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "libstore/forensics/dump_queue_table.h"
+#include "libstore/forensics/group_offsets.h"
+
+namespace rmq::report {
+
+using forensics::Finding;
+
+void WorstFindings::add(const Finding& finding) {
+  kept_.push_back(finding);
+  if (kept_.size() < 2 * kMostFindings) return;
+  std::stable_partition(kept_.begin(), kept_.end(),
+                        [](const Finding& one) { return one.severity > forensics::Severity::degraded; });
+  kept_.resize(kMostFindings);
+}
+
+std::vector<Finding> WorstFindings::take() {
+  std::ranges::sort(kept_, [](const Finding& a, const Finding& b) {
+    return std::tie(b.severity, a.code, a.file, a.offset) < std::tie(a.severity, b.code, b.file, b.offset);
+  });
+  if (kept_.size() > kMostFindings) kept_.resize(kMostFindings);
+  return std::move(kept_);
+}
+
+namespace {
+
+void read_queues(const forensics::DumpInput& input, StoreFacts& facts) {
+  forensics::DumpQueueTable table(input.files, input.survey);
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const scan::Queue& queue = table.queue(i);
+    const forensics::QueueBounds bounds = table.bounds(i);
+    QueueFacts row{queue.topic, queue.queue_id, bounds.min_offset, bounds.max_offset};
+    for (const scan::MappedFile& file : queue.files.files) row.bytes += file.size;
+    facts.queues.push_back(std::move(row));
+  }
+  std::vector<std::string> faults;  // rmq-verify names files that cannot be read
+  for (const forensics::GroupOffset& offset : forensics::read_group_offsets(input, faults)) {
+    const auto queue = table.find(offset.topic, offset.queue_id);
+    if (!queue) continue;
+    const forensics::QueueBounds bounds = table.bounds(*queue);
+    const std::int64_t left = bounds.max_offset - std::max(offset.offset, bounds.min_offset);
+    if (left > 0) facts.backlog.push_back({offset.group, offset.topic, offset.queue_id, left});
+  }
+  std::ranges::sort(facts.backlog, [](const Backlog& a, const Backlog& b) {
+    return std::tie(b.messages, a.group, a.topic, a.queue_id) <
+           std::tie(a.messages, b.group, b.topic, b.queue_id);
+  });
+}
+
+}  // namespace
+
+Result<StoreFacts> gather(const forensics::DumpInput& input, const GatherOptions& options) {
+  const auto cancelled = [&input] { return input.observer.cancelled(); };
+  StoreFacts facts;
+  facts.utc = options.utc;
+  preflight::PreflightOptions forecast_options;
+  forecast_options.cancelled = cancelled;
+  auto forecast = preflight::run_preflight(input.files, input.survey, forecast_options);
+  if (forecast) {
+    facts.forecast = *std::move(forecast);
+    if (facts.forecast->simulated && !facts.forecast->abnormal) {
+      forecast_options.assume_abort = true;
+      auto after_crash = preflight::run_preflight(input.files, input.survey, forecast_options);
+      if (after_crash) facts.forecast_after_crash = *std::move(after_crash);
+    }
+  } else {
+    facts.no_forecast = forecast.error().message();
+  }
+  repair::RepairRequest request;
+  request.jobs = options.jobs;
+  request.cancelled = cancelled;
+  auto plan = repair::plan_repair(input.files, input.survey, request);
+  if (plan) {
+    facts.plan = *std::move(plan);
+  } else {
+    facts.no_plan = plan.error().message();
+  }
+  facts.volume = forensics::measure_log(input, options.jobs, options.utc, forensics::TimeSpan::hour);
+  read_queues(input, facts);
+  if (cancelled()) return Error{ErrorCode::cancelled, 0, "cancelled"};
+  return facts;
+}
+
+}  // namespace rmq::report
