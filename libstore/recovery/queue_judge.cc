@@ -75,15 +75,22 @@ class QueueJudge {
     for (auto& [id, one] : cases_) take_out_misfits(one);
     leave_history();
     for (auto& [id, one] : cases_) {
-      if (one.live.empty() && one.queue == nullptr) continue;
-      if (one.queue != nullptr) {
+      if (one.queue == nullptr) {
+        look_at(one, nullptr);
+      } else {
         QueueUnits units(files_, *one.queue);
         look_at(one, &units);
-        cut(one, units);
-        if (options_.depth == Depth::full) one.was_end = slot_end(units);
-      } else {
-        look_at(one, nullptr);
       }
+    }
+    // Once all units have been asked where they lead.
+    for (auto& [id, one] : cases_) {
+      if (!one.live.empty() && is_simple(one)) take_last(one);
+    }
+    for (auto& [id, one] : cases_) {
+      if (one.queue == nullptr) continue;
+      QueueUnits units(files_, *one.queue);
+      cut(one, units);
+      if (options_.depth == Depth::full) one.was_end = slot_end(units);
     }
     if (options_.depth == Depth::full) tell_outcomes();
     for (const auto& [id, one] : cases_) {
@@ -155,7 +162,18 @@ class QueueJudge {
         next->queue_offset <= run.queue_offset)
       return true;
     if (before == nullptr && next == nullptr) return false;
-    return has_unit_elsewhere(one, before, run);
+    return has_unit_elsewhere(one, before, run) || (before != nullptr && next == nullptr && is_simple(one) &&
+                                                    !wound_between(before->last_offset, run.first_offset));
+  }
+
+  [[nodiscard]] static bool is_simple(const Case& one) {
+    return one.queue != nullptr && one.queue->kind == scan::QueueKind::simple;
+  }
+
+  // Only where something is lost such a queue skips slots.
+  [[nodiscard]] bool wound_between(std::int64_t from, std::int64_t to) const {
+    const auto wound = std::ranges::lower_bound(evidence_.wounds, from, {}, &Wound::from);
+    return wound != evidence_.wounds.end() && wound->from < to;
   }
 
   // Whoever deletes a topic deletes all of its queues: a unit in another of them that leads to a record from
@@ -255,14 +273,30 @@ class QueueJudge {
       behind = run.last_offset;
     }
     if (units != nullptr) simple ? look_behind(one, *units) : look_behind_batches(one, *units);
-    if (simple && !one.live.empty()) take_last(one);
   }
 
-  // The record behind a queue's last one whose queue offset is wrong: there is but one slot for it.
+  // The record behind a queue's last one whose queue offset, or queue, is wrong: there is but one slot for
+  // it.
   void take_last(Case& one) {
     const auto at = misfits_.upper_bound(one.live.back().last_offset);
-    if (at == misfits_.end() || at->second.says != one.id) return;
+    if (at == misfits_.end() || at->second.says.topic != one.id.topic) return;
+    const Misfit& misfit = at->second;
+    if (misfit.queue_offset != one.end &&
+        (misfit.says != one.id || is_next_of_another(one, at->first, misfit)))
+      return;
     mend(misfits_, one, at, one.end++);
+  }
+
+  // What it says is the slot behind the last one of another queue of its topic.
+  [[nodiscard]] bool is_next_of_another(const Case& one, std::int64_t log_offset,
+                                        const Misfit& misfit) const {
+    for (auto other = cases_.lower_bound({one.id.topic, std::numeric_limits<std::int32_t>::min()});
+         other != cases_.end() && other->first.topic == one.id.topic; ++other) {
+      if (&other->second == &one || other->second.live.empty()) continue;
+      const RecordRun& last = other->second.live.back();
+      if (last.last_offset < log_offset && last.end() == misfit.queue_offset) return true;
+    }
+    return false;
   }
 
   // The first of the units at a queue's end that lead to where the log was walked: in a queue that has no
@@ -477,6 +511,7 @@ class QueueJudge {
           one.redo_from));
       return;
     }
+    const std::int64_t from = first_to_redo(one, units);
     for (const Hole& hole : one.unexplained) {
       if (one.redo_from > hole.from) continue;
       verdicts_.refusals.push_back(
@@ -488,13 +523,6 @@ class QueueJudge {
       for (std::size_t i = files_in_order(*one.queue); i < set.size(); ++i)
         set_aside(set[i], "it does not follow the file before it, or has a wrong size");
       return;
-    }
-    std::int64_t from = units.end();
-    if (const auto number = unit_of_slot(units, one.redo_from)) from = *number;
-    // What stays must be units one behind the other: where it is not, the queue begins anew.
-    if (from > units.first()) {
-      const auto before = units.unit(from - 1);
-      if (!before || !before->used || before->entry.is_pre_blank()) from = units.first();
     }
     for (const scan::MappedFile& file : set) {
       const std::int64_t begin = file.start / units.unit_size();
@@ -508,7 +536,18 @@ class QueueJudge {
     }
   }
 
-  [[nodiscard]] static std::optional<std::int64_t> unit_of_slot(QueueUnits& units, std::int64_t slot) {
+  // What stays must be units one behind the other: where it is not, the queue begins anew.
+  std::int64_t first_to_redo(Case& one, QueueUnits& units) {
+    if (one.redo_from == kEverything) return units.end();
+    const std::int64_t from = unit_of_slot(units, one.redo_from);
+    if (from == units.first()) return from;
+    const auto before = units.unit(from - 1);
+    if (before && before->used && !before->entry.is_pre_blank()) return from;
+    if (!one.live.empty()) redo(one, one.live.front().queue_offset, one.live.front().first_offset);
+    return units.first();
+  }
+
+  [[nodiscard]] static std::int64_t unit_of_slot(QueueUnits& units, std::int64_t slot) {
     if (units.queue().kind == scan::QueueKind::simple)
       return slot <= units.first() ? units.first() : std::min(slot, units.end());
     std::int64_t number = units.first();

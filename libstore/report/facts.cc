@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "libstore/forensics/dump_queue_table.h"
@@ -13,18 +14,19 @@ using forensics::Finding;
 
 void WorstFindings::add(const Finding& finding) {
   kept_.push_back(finding);
-  if (kept_.size() < 2 * kMostFindings) return;
-  std::stable_partition(kept_.begin(), kept_.end(),
-                        [](const Finding& one) { return one.severity > forensics::Severity::degraded; });
-  kept_.resize(kMostFindings);
+  if (kept_.size() == 2 * kMostFindings) keep_the_worst();
 }
 
 std::vector<Finding> WorstFindings::take() {
+  keep_the_worst();
+  return std::move(kept_);
+}
+
+void WorstFindings::keep_the_worst() {
   std::ranges::sort(kept_, [](const Finding& a, const Finding& b) {
     return std::tie(b.severity, a.code, a.file, a.offset) < std::tie(a.severity, b.code, b.file, b.offset);
   });
   if (kept_.size() > kMostFindings) kept_.resize(kMostFindings);
-  return std::move(kept_);
 }
 
 namespace {

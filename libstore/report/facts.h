@@ -65,6 +65,8 @@ class WorstFindings {
   [[nodiscard]] std::vector<forensics::Finding> take();
 
  private:
+  void keep_the_worst();
+
   std::vector<forensics::Finding> kept_;
 };
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "libstore/forensics/dump_text.h"
@@ -464,8 +465,9 @@ void append_backlog(std::string& out, const StoreFacts& facts) {
   }
   std::vector<std::pair<std::pair<std::string, std::string>, std::pair<std::int64_t, int>>> rows(
       by_topic.begin(), by_topic.end());
-  std::ranges::stable_sort(rows,
-                           [](const auto& a, const auto& b) { return a.second.first > b.second.first; });
+  std::ranges::sort(rows, [](const auto& a, const auto& b) {
+    return std::tie(b.second.first, a.first) < std::tie(a.second.first, b.first);
+  });
   out +=
       "<section id=\"backlog\"><h2>Who has still to read</h2><table><thead><tr><th>Group</th><th>Topic</th>"
       "<th class=\"number\">messages</th><th class=\"number\">in queues</th></tr></thead>\n";

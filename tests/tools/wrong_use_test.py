@@ -30,11 +30,11 @@ class WrongUse(unittest.TestCase):
                 (["log", base, "-f"], "not in this version yet"),
                 (["log", base, "--follow"], "not in this version yet"),
                 (["trace", base, "key"], "the verb 'trace' (the life of a message) is not in this version yet"),
-                (["usage", base], "not in this version yet"),
+                (["snapshot", base], "no file given"),
         ]:
             with self.subTest(arguments=arguments[2:]):
                 self.refused(dump(*arguments), sentence)
-        for flag in ("--live", "--compare=x", "--report=x.html"):
+        for flag in ("--live", "--compare=x"):
             with self.subTest(flag=flag):
                 self.refused(verify(base, flag), "not in this version yet")
 
