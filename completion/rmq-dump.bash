@@ -1,7 +1,7 @@
 # bash completion for rmq-dump
 _rmq_dump() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}
-  local common="--output --json --jobs --max-rate --mem --utc --progress --color --help --version --broker-conf
+  local common="--output --json --jobs --max-rate --max-duration --mem --utc --progress --color --help --version --broker-conf
     --commitlog --consumequeue --index --config"
   local topics="--topic --exclude-topic --no-system --no-strict-names"
   local record="--body --decompress --props --hash --join"
@@ -22,7 +22,7 @@ _rmq_dump() {
     state | config | usage) flags="$common" ;;
     snapshot) flags="$common --out" ;;
     *) flags="$common $topics --queue --qfrom --qto --since --until $offsets $count $record --key --msgid --tag --prop
-      --body-grep --stats --stats=topic --stats=queue --stats=hour --stats=tag" ;;
+      --body-grep --follow --stats --stats=topic --stats=queue --stats=hour --stats=tag" ;;
   esac
   if [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "$flags" -- "$word"))

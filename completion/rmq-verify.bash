@@ -13,7 +13,7 @@ _rmq_verify() {
     --broker-conf) COMPREPLY=($(compgen -f -- "$word")); return ;;
   esac
   if [[ $word == -* ]]; then
-    COMPREPLY=($(compgen -W "--level --only --skip --preflight --report --version-as --explain --output --json --jobs --max-rate
+    COMPREPLY=($(compgen -W "--level --only --skip --live --preflight --report --version-as --explain --output --json --jobs --max-rate --max-duration
       --mem --utc --progress --color --help --version --broker-conf --commitlog --consumequeue --index --config" -- "$word"))
   else
     COMPREPLY=($(compgen -f -- "$word"))

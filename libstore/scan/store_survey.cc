@@ -252,6 +252,8 @@ class Surveyor {
 
   std::optional<Error> topic_directory(const std::string& directory, const std::string& topic, QueueKind kind) {
     auto queues = list(directory);
+    // Gone since it was listed: beside a broker, topics are deleted at any time.
+    if (!queues && queues.error().code == ErrorCode::not_found) return std::nullopt;
     if (!queues) return queues.error();
     for (const DirectoryEntry& entry : *queues) {
       const StoreFile file = store_file(directory, entry);
@@ -267,7 +269,10 @@ class Surveyor {
       queue.queue_id = queue_id;
       queue.kind = kind;
       queue.directory = file.shown;
-      if (auto fault = mapped_files(file.path, queue.files, true)) return fault;
+      if (auto fault = mapped_files(file.path, queue.files, true)) {
+        if (fault->code == ErrorCode::not_found) continue;
+        return fault;
+      }
       survey_.queues.push_back(std::move(queue));
     }
     return std::nullopt;

@@ -27,14 +27,12 @@ class WrongUse(unittest.TestCase):
                 (["log", base, "-t"], "--topic needs a value"),
                 (["log", base, "--json=5"], "--json takes no value"),
                 (["log", base, "extra"], "'extra' is one argument too many"),
-                (["log", base, "-f"], "not in this version yet"),
-                (["log", base, "--follow"], "not in this version yet"),
                 (["trace", base, "key"], "the verb 'trace' (the life of a message) is not in this version yet"),
                 (["snapshot", base], "no file given"),
         ]:
             with self.subTest(arguments=arguments[2:]):
                 self.refused(dump(*arguments), sentence)
-        for flag in ("--live", "--compare=x"):
+        for flag in ("--compare=x",):
             with self.subTest(flag=flag):
                 self.refused(verify(base, flag), "not in this version yet")
 

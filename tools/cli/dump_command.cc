@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "libstore/forensics/dump.h"
+#include "libstore/forensics/follow.h"
 #include "libstore/io/read_file_system.h"
 #include "tools/cli/dump_options.h"
 #include "tools/cli/exit_codes.h"
@@ -50,8 +51,9 @@ Result<forensics::DumpSummary> run_verb(const std::string& verb, const forensics
 }
 
 // What a run came to, on standard error: faults, notes, and the line with the bytes.
-int report(const forensics::DumpSummary& summary, const StandardOutput& out) {
+int report(const forensics::DumpSummary& summary, bool following, const StandardOutput& out) {
   int code = kExitClean;
+  const bool cancelled = stop_requested() && !following;  // following ends no other way
   if (!out.fault().empty()) {
     complain(kProgram, out.fault());
     code |= kExitFault;
@@ -59,7 +61,7 @@ int report(const forensics::DumpSummary& summary, const StandardOutput& out) {
   for (const std::string& fault : summary.faults) complain(kProgram, fault);
   if (!summary.faults.empty()) code |= kExitFault;
   if (summary.gaps > 0 || !summary.found) code |= kExitProblems;
-  if (stop_requested()) code |= kExitCancelled;
+  if (cancelled) code |= kExitCancelled;
   if (out.broken_pipe()) return code;
   for (const std::string& note : summary.notes) complain(kProgram, note);
   std::string line = fmt::format("{} line{}", summary.lines, summary.lines == 1 ? "" : "s");
@@ -68,7 +70,7 @@ int report(const forensics::DumpSummary& summary, const StandardOutput& out) {
         fmt::format(", {} gap{} of {} bytes", summary.gaps, summary.gaps == 1 ? "" : "s", summary.gap_bytes);
   }
   line += fmt::format("; {} of {} bytes checked", summary.bytes_checked, summary.bytes_expected);
-  if (stop_requested()) line += "; cancelled";
+  if (cancelled) line += stopped_by_time() ? "; stopped by --max-duration" : "; cancelled";
   complain(kProgram, line);
   return code;
 }
@@ -89,13 +91,19 @@ int run_on_store(const std::string& verb, const Arguments& arguments) {
   const auto survey = survey_from(kProgram, arguments, store);
   if (!survey) return fail(no_such_store(store, survey.error()));
   install_signal_handlers();
+  if (common->max_duration_ms > 0) stop_after(common->max_duration_ms);
   if (verb == "snapshot") return run_snapshot(arguments, *common, *survey);
   StandardOutput out;
-  Progress progress(std::string(kProgram), common->progress, common->max_rate);
-  const auto summary = run_verb(verb, {io::posix_read_file_system(), *survey, progress}, *options, out);
+  const ReadingFiles files(*common);
+  Progress progress(std::string(kProgram), common->progress, 0);
+  const forensics::DumpInput input{files.get(), *survey, progress};
+  const bool following = arguments.has("follow");
+  RealWaiter waiter;
+  const auto summary = following ? forensics::follow_log(input, *options, {}, waiter, out)
+                                 : run_verb(verb, input, *options, out);
   progress.finish();
   if (!summary) return fail(summary.error());
-  return report(*summary, out);
+  return report(*summary, following, out);
 }
 
 }  // namespace

@@ -220,6 +220,7 @@ Grammar dump_grammar(const std::string& verb) {
   grammar.program = "rmq-dump";
   grammar.verb = verb;
   grammar.flags = common_flags();
+  grammar.flags.push_back({"max-duration"});
   grammar.positionals = verb == "key" || verb == "msg" ? 2 : 1;
   if (verb == "log") {
     for (const auto* flags : {&kTopicFlags, &kQueueFlags, &kTimeFlags, &kOffsetFlags, &kContentFlags,
@@ -228,7 +229,7 @@ Grammar dump_grammar(const std::string& verb) {
     }
     grammar.flags.push_back({"stats"});
     grammar.optional_values["--stats"] = "topic";
-    grammar.future = {{"-f", "following a live store"}, {"--follow", "following a live store"}};
+    grammar.flags.push_back({"follow,f", FlagKind::given});
   } else if (verb == "cq") {
     for (const auto* flags : {&kTopicFlags, &kQueueFlags, &kOffsetFlags, &kCountFlags, &kRecordFlags}) {
       append(grammar.flags, *flags);
@@ -268,6 +269,13 @@ Result<DumpOptions> dump_options(const std::string& verb, const Arguments& argum
        {read_ranges(arguments, options.filter), read_times(arguments, common.utc, options.filter),
         read_content(arguments, options.filter), read_record_options(arguments, options)}) {
     if (!read) return read.error();
+  }
+  if (arguments.has("follow")) {
+    for (const char* flag : {"stats", "join"}) {
+      if (arguments.has(flag))
+        return wrong_use("--follow and --" + std::string(flag) +
+                         " exclude each other: the log goes on growing");
+    }
   }
   if (verb == "key" || verb == "msg") {
     options.filter.keys.clear();

@@ -21,7 +21,8 @@ constexpr std::string_view kDump =
 
 Flags of every verb:
   -o, --output text|json   --json         how to print; JSON is one object a line
-  -j, --jobs N   --max-rate BYTES   --mem BYTES      threads; bytes read a second; buffers
+  -j, --jobs N   --mem BYTES              threads; buffers
+  --max-rate BYTES   --max-duration TIME  read so much a second at most; stop after 90, 2m, 1h
   --utc                                   times in UTC instead of local time
   --progress auto|always|never            progress on stderr (kill -USR1 prints a line)
   --color auto|always|never               also NO_COLOR
@@ -42,13 +43,14 @@ Which:  -t, --topic GLOB...   -T, --exclude-topic GLOB...   --no-system   --no-s
         --key K   --msgid ID   --tag T   --prop K=V    each may be given several times
         --body-grep RE                                 searched in the plain body
         -n, --limit N   --tail N                       the first or last N records
+        -f, --follow                                   go on while the log grows; ends with Ctrl-C
 What:   --body none|text|hex|base64|file:DIR           default none
         --decompress                                   print plain bodies
         --props all|user|none                          default all in JSON, none in text
         --hash                                         SHA-256 of stored and plain body
         --join                                         in its queue? readable? tags code
         --stats[=topic|queue|hour|tag]                 count instead of listing
-How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
+How:    -o FORM --json -j N --max-rate B --max-duration T --mem B --utc --progress W --color W
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 Exit: 0 done, 4 gaps, or no such key or id, 8 could not read, 16 wrong use, 32 cancelled; added up.
@@ -64,7 +66,7 @@ Which:  -t, --topic GLOB...   -T, --exclude-topic GLOB...   --no-system   --no-s
         --all                                          also units that no consumer can ask for
 What:   --join                                         the message each unit leads to, beside it
         --props all|user|none   --hash   --body FORM   --decompress      of that message
-How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
+How:    -o FORM --json -j N --max-rate B --max-duration T --mem B --utc --progress W --color W
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 Units are those a consumer can ask for: they lead into the log. --all adds, marked, the fillers of a
@@ -80,7 +82,7 @@ Which:  --file NAME                     only this index file
         --from OFFSET   --to OFFSET     entries that lead there
         -n, --limit N   --tail N        the first or last N entries
 What:   --chains                        slot by slot: the chain's entries, where it breaks or loops
-How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
+How:    -o FORM --json -j N --max-rate B --max-duration T --mem B --utc --progress W --color W
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 No index file says how many slots it has: the count is inferred from the chains, or taken from
@@ -96,7 +98,7 @@ Which:  -t, --topic TOPIC...            where to look; default: every topic that
         --since TIME   --until TIME     only index files and entries of that time
         -n, --limit N                   at most N messages
 What:   --join   --props all|user|none   --hash   --body FORM   --decompress      as for log
-How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
+How:    -o FORM --json -j N --max-rate B --max-duration T --mem B --utc --progress W --color W
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 The newest index file comes first. What has the key's hash but not the key is shown as a collision;
@@ -114,7 +116,7 @@ OFFSET  a physical offset, decimal or 0x and hex digits
 
 What:   --body none|text|hex|base64|file:DIR   --decompress   --props all|user|none   --hash
         In text: every field with its place in the record, a hexdump, and what the queues say.
-How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
+How:    -o FORM --json -j N --max-rate B --max-duration T --mem B --utc --progress W --color W
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 Exit: 0 found, 4 not found, 8 could not read, 16 wrong use, 32 cancelled; added up.
@@ -123,7 +125,7 @@ Exit: 0 found, 4 not found, 8 could not read, 16 wrong use, 32 cancelled; added 
 constexpr std::string_view kState =
     R"(Usage: rmq-dump state STORE [flags]     layout, sizes, lock holder, abort, checkpoint, every queue
 
-How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
+How:    -o FORM --json -j N --max-rate B --max-duration T --mem B --utc --progress W --color W
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 No lock is taken: who holds it is only asked.
@@ -163,7 +165,7 @@ Exit: 0 done, 8 could not read or write, 16 wrong use, 32 cancelled, 64 the stor
 constexpr std::string_view kConfig =
     R"(Usage: rmq-dump config STORE [flags]    topics, groups, consumer offsets with lag, delay progress
 
-How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
+How:    -o FORM --json -j N --max-rate B --max-duration T --mem B --utc --progress W --color W
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 Every state file stands beside its .bak: which of them can be read, and which one a broker takes.
@@ -180,10 +182,10 @@ constexpr std::string_view kVerify =
   --preflight --version-as libstore      what rmq-store open would do, step by step
   --report FILE.html                     also a page for people: what is lost, where, what to do
   --explain CODE|list|all                what a finding means, its usual cause, what to do
+  --live                                 beside a running broker, up to where the store is settled
 
-Flags of every command:
   -o, --output text|json   --json        how to print; JSON is one object a line
-  -j, --jobs N   --max-rate BYTES   --mem BYTES      threads; bytes read a second; buffers
+  -j, --jobs N   --max-rate BYTES   --max-duration TIME   --mem BYTES
   --utc   --progress auto|always|never   --color auto|always|never (also NO_COLOR)
   --broker-conf FILE   --commitlog DIR[,DIR]   --consumequeue DIR   --index DIR   --config DIR
   -h, --help   --version

@@ -90,6 +90,10 @@ Result<CommonOptions> common_options(const Arguments& arguments) {
     RMQ_TRY(rate, parse_size("--max-rate", *text));
     options.max_rate = rate;
   }
+  if (const auto text = arguments.value("max-duration")) {
+    RMQ_TRY(duration, parse_duration("--max-duration", *text));
+    options.max_duration_ms = duration;
+  }
   if (const auto text = arguments.value("mem")) {
     RMQ_TRY(memory, parse_size("--mem", *text));
     if (memory < kLeastMemory) return wrong_use("--mem '" + *text + "' is too little; give 8M at least");
@@ -145,6 +149,15 @@ Result<scan::StoreSurvey> survey_from(std::string_view program, const Arguments&
   return scan::survey_store(io::posix_read_file_system(), config);
 }
 
+ReadingFiles::ReadingFiles(const CommonOptions& options) {
+  if (options.max_rate > 0) limited_.emplace(io::posix_read_file_system(), options.max_rate, waiter_);
+}
+
+const io::ReadFileSystem& ReadingFiles::get() const {
+  if (limited_) return *limited_;
+  return io::posix_read_file_system();
+}
+
 forensics::LockState ask_lock_state(const scan::StoreSurvey& survey) {
   forensics::LockState state;
   if (survey.lock) {
@@ -184,7 +197,8 @@ forensics::LockState ask_lock_state(const scan::StoreSurvey& survey) {
 }
 
 std::string live_sentence(const std::string& store, const forensics::LockState& state) {
-  constexpr std::string_view kAdvice = "stop the broker first (rmq-dump reads beside it)";
+  constexpr std::string_view kAdvice =
+      "stop the broker first, or read beside it: rmq-verify --live, rmq-dump";
   if (!state.holder) {
     return fmt::format("{} is live: process {} ({}) has {} open for writing; {}", store, *state.writer,
                        state.writer_program, state.writer_file, kAdvice);

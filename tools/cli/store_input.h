@@ -1,12 +1,14 @@
 // From flags to a surveyed store, and the questions about it that only the operating system can answer.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "libstore/base/error.h"
 #include "libstore/forensics/dump.h"
 #include "libstore/forensics/verify.h"
+#include "libstore/io/rate_limited_files.h"
 #include "libstore/scan/store_survey.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/terminal.h"
@@ -17,7 +19,8 @@ namespace rmq::cli {
 struct CommonOptions {
   forensics::OutputFormat format = forensics::OutputFormat::text;
   std::int32_t jobs = 1;
-  std::int64_t max_rate = 0;
+  std::int64_t max_rate = 0;         // bytes a second; 0: as fast as it goes
+  std::int64_t max_duration_ms = 0;  // 0: as long as it takes
   std::int64_t memory = 256 << 20;
   bool utc = false;
   When progress = When::automatic;
@@ -31,6 +34,17 @@ struct CommonOptions {
 // The same, and looks what is there.
 [[nodiscard]] Result<scan::StoreSurvey> survey_from(std::string_view program, const Arguments& arguments,
                                                     const std::string& store);
+
+// What a command reads through: the operating system's files, at the rate that was asked for.
+class ReadingFiles {
+ public:
+  explicit ReadingFiles(const CommonOptions& options);
+  [[nodiscard]] const io::ReadFileSystem& get() const;
+
+ private:
+  RealWaiter waiter_;
+  std::optional<io::RateLimitedFileSystem> limited_;
+};
 
 // Asks who holds the lock file, without ever taking it, who else writes to the store, and whether the process
 // of the abort file lives.

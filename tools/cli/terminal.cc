@@ -1,6 +1,7 @@
 #include "tools/cli/terminal.h"
 
 #include <fmt/format.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "libstore/forensics/dump_text.h"
 
@@ -17,6 +19,7 @@ namespace {
 
 volatile std::sig_atomic_t stop_asked = 0;
 volatile std::sig_atomic_t line_asked = 0;
+volatile std::sig_atomic_t time_is_up = 0;
 
 constexpr auto kTick = std::chrono::milliseconds(200);
 // A bar appears only when a run is long enough to wonder about.
@@ -24,6 +27,10 @@ constexpr std::int64_t kQuietMs = 1000;
 
 void on_stop(int) { stop_asked = 1; }
 void on_line(int) { line_asked = 1; }
+void on_time(int) {
+  time_is_up = 1;
+  stop_asked = 1;
+}
 
 void write_error(std::string_view text) {
   while (!text.empty()) {
@@ -64,6 +71,28 @@ void install_signal_handlers() {
 
 bool stop_requested() { return stop_asked != 0; }
 
+void stop_after(std::int64_t milliseconds) {
+  // A signal, as the others: it also ends a write that waits for its reader.
+  struct sigaction action{};
+  action.sa_handler = on_time;
+  ::sigaction(SIGALRM, &action, nullptr);
+  itimerval timer{};
+  timer.it_value.tv_sec = milliseconds / 1000;
+  timer.it_value.tv_usec = milliseconds % 1000 * 1000;
+  ::setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+bool stopped_by_time() { return time_is_up != 0; }
+
+std::int64_t RealWaiter::now_ms() const { return steady_ms(); }
+
+void RealWaiter::wait_ms(std::int64_t milliseconds) {
+  // In pieces: a signal may have come to another thread.
+  for (const std::int64_t until = steady_ms() + milliseconds; !stop_requested() && steady_ms() < until;) {
+    std::this_thread::sleep_for(std::min(std::chrono::milliseconds(until - steady_ms()), kTick));
+  }
+}
+
 bool StandardOutput::write(std::string_view text) {
   bool held_up = false;  // the reader is slow: write(2) waited
   bool stopping = false;
@@ -102,6 +131,7 @@ Progress::Progress(std::string program, When when, std::int64_t max_rate)
   ::sigemptyset(&blocked);
   ::sigaddset(&blocked, SIGINT);
   ::sigaddset(&blocked, SIGTERM);
+  ::sigaddset(&blocked, SIGALRM);
   ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
   thread_ = std::thread([this] { watch(); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);

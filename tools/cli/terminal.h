@@ -9,6 +9,7 @@
 #include <string_view>
 #include <thread>
 
+#include "libstore/base/waiter.h"
 #include "libstore/forensics/dump.h"
 
 namespace rmq::cli {
@@ -19,6 +20,17 @@ enum class When { automatic, always, never };
 // is ignored so that writing fails instead.
 void install_signal_handlers();
 [[nodiscard]] bool stop_requested();
+// From now on in so many milliseconds it is as if somebody asked to stop (--max-duration). After
+// install_signal_handlers.
+void stop_after(std::int64_t milliseconds);
+[[nodiscard]] bool stopped_by_time();
+
+// Waits in real time, and not once a stop was asked for.
+class RealWaiter final : public Waiter {
+ public:
+  [[nodiscard]] std::int64_t now_ms() const override;
+  void wait_ms(std::int64_t milliseconds) override;
+};
 
 // Standard output by write(2).
 class StandardOutput final : public forensics::ByteSink {

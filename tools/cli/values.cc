@@ -215,6 +215,13 @@ Result<std::int64_t> parse_size(std::string_view flag, const std::string& text) 
   return static_cast<std::int64_t>(number * factor);
 }
 
+Result<std::int64_t> parse_duration(std::string_view flag, const std::string& text) {
+  const auto seconds = whole_number(text);
+  const auto ms = seconds ? relative_ms(text + "s") : relative_ms(text);
+  if (!ms || *ms <= 0 || *ms > 366 * kDayMs) return bad_value(flag, text, "seconds, or 90s, 2m, 1h");
+  return *ms;
+}
+
 Result<std::vector<forensics::NumberRange>> parse_ranges(std::string_view flag, const std::string& text) {
   std::vector<forensics::NumberRange> ranges;
   for (const std::string& part : split_commas(text)) {

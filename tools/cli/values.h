@@ -26,6 +26,8 @@ namespace rmq::cli {
 // "0,3-5".
 [[nodiscard]] Result<std::vector<forensics::NumberRange>> parse_ranges(std::string_view flag,
                                                                        const std::string& text);
+// "90", "90s", "2m", "1h": milliseconds; more than none, and at most a year.
+[[nodiscard]] Result<std::int64_t> parse_duration(std::string_view flag, const std::string& text);
 // Parts between commas, none of them empty.
 [[nodiscard]] std::vector<std::string> split_commas(std::string_view text);
 

@@ -12,6 +12,7 @@
 
 #include "libstore/forensics/finding_table.h"
 #include "libstore/forensics/verify.h"
+#include "libstore/forensics/verify_live.h"
 #include "libstore/io/read_file_system.h"
 #include "libstore/json/json_writer.h"
 #include "libstore/preflight/preflight.h"
@@ -44,9 +45,10 @@ Grammar verify_grammar() {
                {"explain"},
                {"preflight", FlagKind::given},
                {"version-as"},
-               {"report"}});
-  grammar.future = {{"--live", "looking at a store while its broker runs"},
-                    {"--compare", "comparing two stores"}};
+               {"report"},
+               {"live", FlagKind::given},
+               {"max-duration"}});
+  grammar.future = {{"--compare", "comparing two stores"}};
   return grammar;
 }
 
@@ -105,7 +107,8 @@ int exit_code(const forensics::VerifySummary& summary, const StandardOutput& out
   return code;
 }
 
-int verify(const Arguments& arguments, const CommonOptions& common, const scan::StoreSurvey& survey) {
+int verify(const Arguments& arguments, const CommonOptions& common, const scan::StoreSurvey& survey,
+           bool broker_runs) {
   const auto level = level_of(arguments);
   if (!level) return fail(level.error());
   const auto only = codes_of(arguments, "only");
@@ -121,14 +124,15 @@ int verify(const Arguments& arguments, const CommonOptions& common, const scan::
   VerifyReport report(
       common.format,
       common.format == forensics::OutputFormat::text && wants_color(common.color, STDOUT_FILENO), out);
-  Progress progress(std::string(kProgram), common.progress, common.max_rate);
+  const ReadingFiles files(common);
+  Progress progress(std::string(kProgram), common.progress, 0);
   std::atomic<std::int64_t> looked_at = 0;
   std::atomic<std::int64_t> told = 0;
   forensics::VerifyOptions options;
   options.level = *level;
   options.jobs = static_cast<std::size_t>(common.jobs);
   options.progress = &looked_at;
-  // Asked often and from every worker: the place to hold the rate and to move the bar.
+  // Asked often and from every worker: the place to move the bar.
   options.cancelled = [&] {
     const std::int64_t now = looked_at.load(std::memory_order_relaxed);
     const std::int64_t before = told.exchange(now, std::memory_order_relaxed);
@@ -139,26 +143,43 @@ int verify(const Arguments& arguments, const CommonOptions& common, const scan::
     const auto matches = [&](const std::string& glob) { return forensics::matches_glob(glob, code); };
     return (only.empty() || std::ranges::any_of(only, matches)) && std::ranges::none_of(skip, matches);
   };
-  progress.expect(forensics::verify_bytes_expected(survey, *level));
+  const auto expect = [&](const scan::StoreSurvey& seen) {
+    progress.expect(forensics::verify_bytes_expected(seen, *level));
+  };
+  const auto sink = [&](const forensics::Finding& finding) { report.finding(finding); };
   const auto started = std::chrono::steady_clock::now();
+  std::optional<forensics::LiveSummary> live;
+  forensics::VerifySummary summary;
   report::WorstFindings worst;  // for the page
-  const auto summary = forensics::run_verify(io::posix_read_file_system(), survey, options,
-                                             [&](const forensics::Finding& finding) {
-                                               report.finding(finding);
-                                               if (page) worst.add(finding);
-                                             });
+  if (arguments.has("live")) {
+    RealWaiter waiter;
+    forensics::LiveOptions how;
+    how.look.broker_runs = broker_runs;
+    how.begins = expect;
+    auto result = forensics::run_verify_live(files.get(), survey.config, options, how, waiter, sink);
+    if (!result) return fail(result.error());
+    live = *std::move(result);
+    summary = live->verify;
+  } else {
+    expect(survey);
+    summary = forensics::run_verify(files.get(), survey, options, [&](const forensics::Finding& finding) {
+      sink(finding);
+      if (page) worst.add(finding);
+    });
+  }
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
   progress.finish();
-  const int code = exit_code(summary, out);
+  const int unsettled = live && live->unconfirmed > 0 ? kExitFault : kExitClean;
+  const int code = exit_code(summary, out) | unsettled;
   const std::string level_name = arguments.value("level").value_or("normal");
-  report.summary(summary, level_name, taken.count(), code);
+  report.summary(summary, live ? &*live : nullptr, level_name, taken.count(), code);
   for (const std::string& fault : summary.faults) complain(kProgram, fault);
   if (!out.fault().empty()) complain(kProgram, out.fault());
   if (page && !stop_requested()) {
     const Status written = write_report(*page, common, survey, level_name, summary, worst.take());
     if (!written) return fail(written.error()) | exit_code(summary, out);
   }
-  return exit_code(summary, out);
+  return exit_code(summary, out) | unsettled;
 }
 
 constexpr std::string_view kVersionOurs = "libstore";
@@ -178,13 +199,14 @@ int forecast(const Arguments& arguments, const CommonOptions& common, const scan
   VerifyReport report(
       common.format,
       common.format == forensics::OutputFormat::text && wants_color(common.color, STDOUT_FILENO), out);
-  Progress progress(std::string(kProgram), common.progress, common.max_rate);
+  const ReadingFiles files(common);
+  Progress progress(std::string(kProgram), common.progress, 0);
   progress.expect(survey.commit_log_bytes());
   preflight::PreflightOptions options;
   options.version = *version;
   options.cancelled = [] { return stop_requested(); };
   options.progress = [&](std::int64_t bytes) { progress.advance(bytes); };
-  const auto result = preflight::run_preflight(io::posix_read_file_system(), survey, options);
+  const auto result = preflight::run_preflight(files.get(), survey, options);
   progress.finish();
   if (!result) return fail(result.error());
   int code = kExitClean;
@@ -279,6 +301,13 @@ int run_verify_command(const std::vector<std::string>& tokens) {
       return fail(wrong_use("--" + std::string(flag) + " is about findings; --preflight reports none"));
     }
   }
+  if (arguments->has("live") && arguments->has("report"))
+    return fail(
+        wrong_use("--live and --report exclude each other: the page is about a store that stands still"));
+  if (arguments->has("live") && arguments->has("preflight")) {
+    return fail(
+        wrong_use("--live and --preflight exclude each other: no broker starts on a store that one runs on"));
+  }
   const auto survey = survey_from(kProgram, *arguments, arguments->positionals().front());
   if (!survey) {
     if (survey.error().code == ErrorCode::not_found) {
@@ -287,19 +316,25 @@ int run_verify_command(const std::vector<std::string>& tokens) {
     return fail(survey.error());
   }
   const forensics::LockState lock = ask_lock_state(*survey);
-  if (lock.holder || lock.writer) {
+  const bool in_use = lock.holder || lock.writer;
+  if (in_use && !arguments->has("live")) {
     complain(kProgram, live_sentence(arguments->positionals().front(), lock));
     return kExitRefused;
   }
-  if (!lock.refused.empty()) complain(kProgram, lock.refused + "; taken as a store that no broker runs on");
+  const bool live = arguments->has("live");
+  if (!lock.refused.empty()) {
+    complain(kProgram, lock.refused + (live ? "; taken as a store that a broker runs on"
+                                            : "; taken as a store that no broker runs on"));
+  }
   if (survey->single_file && arguments->has("preflight")) {
     return fail(
         wrong_use(arguments->positionals().front() + " is one file; --preflight needs a whole store"));
   }
   install_signal_handlers();
+  if (common->max_duration_ms > 0) stop_after(common->max_duration_ms);
   if (arguments->value("version-as") == kVersionOurs) return forecast_ours(*common, *survey);
   return arguments->has("preflight") ? forecast(*arguments, *common, *survey)
-                                     : verify(*arguments, *common, *survey);
+                                     : verify(*arguments, *common, *survey, in_use || !lock.refused.empty());
 }
 
 }  // namespace rmq::cli

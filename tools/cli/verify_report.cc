@@ -204,8 +204,8 @@ std::string VerifyReport::advice(const forensics::VerifySummary& summary) const 
   return text.empty() ? text : text + '\n';
 }
 
-void VerifyReport::summary(const forensics::VerifySummary& summary, std::string_view level, double seconds,
-                           int code) {
+void VerifyReport::summary(const forensics::VerifySummary& summary, const forensics::LiveSummary* live,
+                           std::string_view level, double seconds, int code) {
   if (to_json_) {
     json_.begin_object();
     json_.field("kind", "summary");
@@ -221,6 +221,14 @@ void VerifyReport::summary(const forensics::VerifySummary& summary, std::string_
       json_.value(count);
     }
     json_.end_object();
+    if (live != nullptr) {
+      json_.field("settledTo", live->settled_to);
+      json_.field("logEnd", live->log_end);
+      json_.field("looks", live->looks);
+      json_.field("dismissed", live->dismissed);
+      json_.field("unconfirmed", live->unconfirmed);
+      json_.field("vanished", live->vanished);
+    }
     json_.field("seconds", seconds);
     json_.end_object();
     json_.end_line();
@@ -229,9 +237,22 @@ void VerifyReport::summary(const forensics::VerifySummary& summary, std::string_
     return;
   }
   write_held();
+  if (live != nullptr) live_text(*live);
   write(fmt::format("{}{} (exit {}): {} records, {} of {} bytes checked, {:.1f} s\n", advice(summary),
                     verdict_of(summary, level), code, summary.records, summary.bytes_checked,
                     summary.bytes_expected, seconds));
+}
+
+void VerifyReport::live_text(const forensics::LiveSummary& live) {
+  std::string text =
+      fmt::format("looked at up to log offset {}, where the log ended at {}", live.settled_to, live.log_end);
+  const auto more = [&](std::int64_t count, std::string_view what) {
+    if (count > 0) text += fmt::format("; {} {}", count, what);
+  };
+  more(live.vanished, "files expired or were deleted meanwhile");
+  more(live.dismissed, "suspects were right when looked at again");
+  more(live.unconfirmed, "suspects could not be looked at again: run it once more");
+  write(text + "\n");
 }
 
 void VerifyReport::preflight(const preflight::Preflight& forecast, const scan::StoreSurvey& survey,

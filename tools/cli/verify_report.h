@@ -11,6 +11,7 @@
 #include "libstore/forensics/dump.h"
 #include "libstore/forensics/finding.h"
 #include "libstore/forensics/verify.h"
+#include "libstore/forensics/verify_live.h"
 #include "libstore/json/json_writer.h"
 #include "libstore/preflight/preflight.h"
 #include "libstore/scan/store_survey.h"
@@ -27,8 +28,10 @@ class VerifyReport {
       : to_json_(format == forensics::OutputFormat::json), color_(color), out_(out) {}
 
   void finding(const forensics::Finding& finding);
-  // `level` is its name; `code` is what the process will end with.
-  void summary(const forensics::VerifySummary& summary, std::string_view level, double seconds, int code);
+  // `level` is its name; `code` is what the process will end with; `live` is nullptr where the store stood
+  // still.
+  void summary(const forensics::VerifySummary& summary, const forensics::LiveSummary* live,
+               std::string_view level, double seconds, int code);
   // The survey tells which state files there are.
   void preflight(const preflight::Preflight& forecast, const scan::StoreSurvey& survey, int code);
   // False once nobody reads any more.
@@ -37,6 +40,7 @@ class VerifyReport {
  private:
   void write(std::string_view text);
   void write_held();
+  void live_text(const forensics::LiveSummary& live);
   [[nodiscard]] std::string advice(const forensics::VerifySummary& summary) const;
   void text_forecast(const preflight::Preflight& forecast, const scan::StoreSurvey& survey, int code);
 

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""tests/live/beside_stock.py --build DIR [--seconds N] [--seed S] [--classes DIR] [--rate N] [--only load|speed|compare]: the
+commands beside stock RocketMQ 5.3.3.
+
+load: a whole stock broker writes, reads, rolls small files, lets them expire, deletes topics and makes them anew, while
+rmq-verify --live loops over all levels and rmq-dump log -f follows: no finding above benign, nothing left unconfirmed, and every
+message that the broker acknowledged printed once and in order, with nothing between two records but the ends of files.
+speed: how many messages a second the broker takes, with and without rmq-verify --live --level deep --max-rate 50M beside it.
+compare: a stock master's store and its stock slave's.
+
+Needs JDK 17 and Maven; --classes names a built testdata/generator (target-5), else it is built in a temporary directory. Ends
+with 0 if all held.
+"""
+import argparse
+import collections
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+JAVA_FLAGS = ["--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED", "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+              "--add-opens=java.base/java.nio=ALL-UNNAMED", "-Xmx1g", "-Drmq.version=5.3.3"]
+SMALL = {"mappedFileSizeCommitLog": "1048576", "mappedFileSizeConsumeQueue": "20000", "maxHashSlotNum": "500",
+         "maxIndexNum": "4000", "diskMaxUsedSpaceRatio": "95", "fileReservedTime": "0", "deleteWhen": "99",
+         "cleanResourceInterval": "1000", "deleteCommitLogFilesInterval": "10", "deleteConsumeQueueFilesInterval": "10",
+         "deleteFileBatchMax": "4", "flushConsumeQueueThoroughInterval": "3000"}
+LARGE = {**SMALL, "mappedFileSizeCommitLog": "67108864", "mappedFileSizeConsumeQueue": "6000000", "maxHashSlotNum": "500000",
+         "maxIndexNum": "2000000", "fileReservedTime": "72"}
+LEVELS = ("quick", "normal", "deep", "paranoid")
+
+
+class Failure(Exception):
+    pass
+
+
+def check(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+class Java:
+    """A LiveWriter that is told line by line what to do."""
+
+    def __init__(self, run, *arguments):
+        self.log = open(os.path.join(run.work, "java.log"), "ab")  # pylint: disable=consider-using-with
+        self.process = subprocess.Popen(  # pylint: disable=consider-using-with
+            ["java", *JAVA_FLAGS, "-Duser.home=" + run.work, "-cp", run.classpath, "oracle.LiveWriter", *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        check(self.answer() == "ready", "stock does not start: see " + self.log.name)
+
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def answer(self):
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.tell("stop")
+        check(self.answer() == "stopped", "stock does not stop: see " + self.log.name)
+        self.process.wait(timeout=60)
+        self.log.close()
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+class Beside:
+    def __init__(self, options, work):
+        self.options, self.work = options, work
+        classes = options.classes
+        if not classes:
+            project = os.path.join(work, "generator")
+            shutil.copytree(os.path.join(ROOT, "testdata", "generator"), project)
+            subprocess.run(["mvn", "-q", "package"], cwd=project, check=True)
+            classes = os.path.join(project, "target-5")
+        libraries = os.path.join(classes, "classes") + ":" + os.path.join(classes, "lib", "*")
+        own = os.path.join(work, "classes")
+        os.makedirs(own)
+        subprocess.run(["javac", "-nowarn", "-d", own, "-cp", libraries, os.path.join(ROOT, "tests", "live", "LiveWriter.java")],
+                       check=True)
+        self.classpath = own + ":" + libraries
+
+    def tool(self, name):
+        return os.path.join(self.options.build, "tools", name)
+
+    def configuration(self, name, settings):
+        path = os.path.join(self.work, name + ".json")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({"name": name, "rocketmq": "5.3.3", "seed": 1, "messagesSent": 0, "storeConfig": settings,
+                       "brokerConfig": {}, "topics": {}, "notes": {}}, f)
+        return path
+
+    def broker(self, name, settings):
+        acked = os.path.join(self.work, name + ".acked")
+        java = Java(self, "broker", self.work, self.configuration(name, settings), str(self.options.seed), acked)
+        return java, os.path.join(self.work, name, "store"), acked
+
+    # ---- load
+
+    def load(self):
+        java, store, acked = self.broker("load", SMALL)
+        followed = os.path.join(self.work, "followed.jsonl")
+        try:
+            with open(followed, "wb") as out, open(os.path.join(self.work, "follow.err"), "wb") as err:
+                follow = subprocess.Popen([self.tool("rmq-dump"), "log", "-f", "-o", "json", store], stdout=out, stderr=err)
+                try:
+                    counts, looks = self.verify_while(java, store)
+                    wrote = int(java.answer().split()[1])
+                    time.sleep(2)
+                    follow.send_signal(signal.SIGINT)
+                    code = follow.wait(timeout=60)
+                finally:
+                    if follow.poll() is None:
+                        follow.kill()
+            java.end()
+        finally:
+            java.kill()
+        check(code == 0, f"rmq-dump -f ended with {code}")
+        printed = self.check_followed(followed, acked)
+        print(f"load: {wrote} messages acknowledged in {self.options.seconds} s, {printed} records followed, none missed or twice; "
+              f"rmq-verify --live {dict(counts)} times, {looks} looks: no finding", flush=True)
+
+    def verify_while(self, java, store):
+        java.tell(f"write {self.options.seconds} {self.options.rate} true true")
+        counts, looks, gone = collections.Counter(), collections.Counter(), 0
+        end = time.monotonic() + self.options.seconds - 3
+        turn = 0
+        while time.monotonic() < end:
+            level = LEVELS[turn % len(LEVELS)]
+            turn += 1
+            run = subprocess.run([self.tool("rmq-verify"), "--live", "--level", level, "-o", "json", store], capture_output=True,
+                                 check=False)
+            rows = [json.loads(line) for line in run.stdout.splitlines()]
+            bad = [row for row in rows if row["kind"] == "finding" and row["severity"] != "benign"]
+            summary = rows[-1] if rows else {}
+            check(run.returncode == 0 and not bad, f"{level}: exit {run.returncode} {bad} {summary} {run.stderr.decode()}")
+            counts[level] += 1
+            looks[summary["looks"]] += 1
+            gone += summary["vanished"] + summary["dismissed"]
+        return counts, f"{sum(n * c for n, c in looks.items())} (so many in a run: {dict(sorted(looks.items()))}, {gone} parts gone or dismissed,"[:-1] + ")"
+
+    @staticmethod
+    def check_followed(followed, acked):
+        rows = {}
+        end = None
+        for line in open(followed, encoding="utf-8"):
+            row = json.loads(line)
+            check(row["kind"] == "record", f"not a record: {line[:300]}")
+            start = row["phyOffset"]
+            if end is not None:
+                size = int(SMALL["mappedFileSizeCommitLog"])
+                check(start == end or (start % size == 0 and start - size < end <= start), f"from {end} to {start} nothing was printed")
+            end = start + row["size"]
+            rows[start] = (row["topic"], row["queueId"], row["queueOffset"], row["uniqKey"])
+        for line in open(acked, encoding="utf-8"):
+            row = json.loads(line)
+            known = rows.get(row["phyOffset"])
+            check(known == (row["topic"], row["queueId"], row["queueOffset"], row["uniqKey"]), f"{line.strip()} was printed as {known}")
+        return len(rows)
+
+    # ---- speed
+
+    def speed(self):
+        java, store, _ = self.broker("speed", LARGE)
+        alone, beside = [], []
+        try:
+            java.tell("rate 10")  # until it is warm
+            java.answer()
+            for _ in range(4):
+                java.tell("rate 8")
+                alone.append(int(java.answer().split()[1]))
+                java.tell("rate 8")
+                reader = subprocess.Popen(
+                    ["sh", "-c", 'while :; do "$0" --live --level deep --max-rate 50M --max-duration 8 -j 1 --json "$1"; done',
+                     self.tool("rmq-verify"), store], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+                beside.append(int(java.answer().split()[1]))
+                os.killpg(reader.pid, signal.SIGKILL)
+                reader.wait()
+            java.end()
+        finally:
+            java.kill()
+        a, b = statistics.median(alone), statistics.median(beside)
+        print(f"speed: {a:.0f} messages a second alone {alone}, {b:.0f} beside rmq-verify --live --max-rate 50M {beside}: "
+              f"{b / a:.2f}", flush=True)
+
+    def run(self):
+        for name in ("load", "speed"):
+            if self.options.only in (None, name):
+                getattr(self, name)()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--seconds", type=int, default=180)
+    parser.add_argument("--rate", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=("load", "speed"))
+    parser.add_argument("--classes")
+    options = parser.parse_args()
+    work = tempfile.mkdtemp(prefix="rmq-live.")
+    try:
+        Beside(options, work).run()
+    except Failure as failure:
+        print(f"FAILED: {failure}\nthe store is kept in {work}")
+        return 1
+    shutil.rmtree(work)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
