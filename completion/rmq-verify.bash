@@ -9,11 +9,11 @@ _rmq_verify() {
     --version-as) COMPREPLY=($(compgen -W "4.9 5.3 libstore" -- "$word")); return ;;
     --explain) COMPREPLY=($(compgen -W "list all $(_rmq_verify_codes)" -- "$word")); return ;;
     --only | --skip) COMPREPLY=($(compgen -W "$(_rmq_verify_codes)" -- "$word")); return ;;
-    --commitlog | --consumequeue | --index | --config) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    --compare | --commitlog | --consumequeue | --index | --config) COMPREPLY=($(compgen -d -- "$word")); return ;;
     --broker-conf) COMPREPLY=($(compgen -f -- "$word")); return ;;
   esac
   if [[ $word == -* ]]; then
-    COMPREPLY=($(compgen -W "--level --only --skip --live --preflight --report --version-as --explain --output --json --jobs --max-rate --max-duration
+    COMPREPLY=($(compgen -W "--level --only --skip --live --compare --preflight --report --version-as --explain --output --json --jobs --max-rate --max-duration
       --mem --utc --progress --color --help --version --broker-conf --commitlog --consumequeue --index --config" -- "$word"))
   else
     COMPREPLY=($(compgen -f -- "$word"))

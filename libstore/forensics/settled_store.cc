@@ -284,10 +284,12 @@ Result<std::unique_ptr<SettledStore>> SettledStore::look(const io::ReadFileSyste
 
 void SettledStore::settle(const Look& before, Look& now) {
   log_end_ = now.log_end;
-  const bool quiet = now.log_end == before.log_end && now.last_is_whole &&
-                     (now.newest ? now.newest->offset : -1) == (before.newest ? before.newest->offset : -1);
-  settled_to_ = quiet ? now.log_end : now.newest ? now.newest->offset : before.log_end;
-  if (!quiet && now.newest && now.survey.commit_log_is_dledger) settled_to_ -= kDledgerEntryHeaderSize;
+  // What the dispatcher has passed is whole, whatever it looks like.
+  const bool whole = now.last_is_whole || (now.newest && now.newest->end == now.log_end);
+  quiet_ = now.log_end == before.log_end && whole &&
+           (now.newest ? now.newest->offset : -1) == (before.newest ? before.newest->offset : -1);
+  settled_to_ = quiet_ ? now.log_end : now.newest ? now.newest->offset : before.log_end;
+  if (!quiet_ && now.newest && now.survey.commit_log_is_dledger) settled_to_ -= kDledgerEntryHeaderSize;
   survey_ = std::move(now.survey);
   const auto& log = survey_.commit_log.files;
   const std::int64_t space_end =
@@ -324,8 +326,9 @@ void SettledStore::limit_log() {
 }
 
 void SettledStore::limit_queues(const Look& now, std::int64_t space_end) {
+  // Where nothing moved, a unit that leads behind the mark does not lead to something new.
   const auto is_later = [&](const ConsumeQueueEntry& entry) {
-    return entry.commit_log_offset >= settled_to_ && entry.commit_log_offset < space_end;
+    return !quiet_ && entry.commit_log_offset >= settled_to_ && entry.commit_log_offset < space_end;
   };
   for (std::size_t i = 0; i < survey_.queues.size(); ++i) {
     scan::Queue& queue = survey_.queues[i];
@@ -378,31 +381,43 @@ void SettledStore::limit_index(std::int64_t space_end) {
     if (!file || !geometry.known()) continue;
     const auto got = (*file)->read_at(0, bytes);
     const auto header = format::IndexHeader::parse(bytes);
-    if (!got || *got < bytes.size() || !header || header->end_phy_offset < settled_to_) continue;
-    Limit::Index limit{geometry.slots, 0, *header};
-    const std::int64_t counted = std::clamp<std::int64_t>(header->index_count, 1, geometry.entries);
-    format::IndexEntry entry;
-    for (std::int64_t number = counted - 1; number > 0; --number) {
+    if (!got || *got < bytes.size() || !header) continue;
+    // The last one is written to, even where its newest key is an old one.
+    if (header->end_phy_offset < settled_to_ && i + 1 < index.size()) continue;
+    const auto entry_at = [&](std::int64_t number) -> std::optional<format::IndexEntry> {
       std::array<std::byte, format::kIndexEntrySize> at{};
       const auto read = (*file)->read_at(format::index_entry_position(geometry.slots, number), at);
-      if (!read || *read < at.size()) break;
-      entry = format::IndexEntry::load(at.data());
-      if (entry.phy_offset < settled_to_ || entry.phy_offset >= space_end) {
-        limit.entries = number;
-        break;
-      }
-      if (entry.prev_index == 0) --limit.header.hash_slot_count;
+      if (!read || *read < at.size()) return std::nullopt;
+      return format::IndexEntry::load(at.data());
+    };
+    const auto is_later = [&](const format::IndexEntry& entry) {
+      return entry.phy_offset >= settled_to_ && entry.phy_offset < space_end;
+    };
+    Limit::Index limit{geometry.slots, std::clamp<std::int64_t>(header->index_count, 1, geometry.entries) - 1,
+                       *header};
+    const std::int64_t counted = limit.entries;
+    auto last = entry_at(limit.entries);
+    for (; limit.entries > 0 && last && is_later(*last); last = entry_at(--limit.entries)) {
+      if (last->prev_index == 0) --limit.header.hash_slot_count;
     }
-    if (limit.entries == 0) {
+    if (limit.entries == 0 && counted > 0) {
       empty.insert(index[i].path);
       continue;
     }
-    const auto record = records.read(entry.phy_offset);
-    limit.header.index_count = static_cast<std::int32_t>(limit.entries + 1);
-    limit.header.end_phy_offset = entry.phy_offset;
-    limit.header.end_timestamp =
-        record ? record->message.store_timestamp
-               : limit.header.begin_timestamp + std::int64_t{entry.time_diff_seconds} * 1000;
+    if (limit.entries < counted && last) {
+      const auto record = records.read(last->phy_offset);
+      limit.header.index_count = static_cast<std::int32_t>(limit.entries + 1);
+      limit.header.end_phy_offset = last->phy_offset;
+      limit.header.end_timestamp =
+          record ? record->message.store_timestamp
+                 : limit.header.begin_timestamp + std::int64_t{last->time_diff_seconds} * 1000;
+    } else if (quiet_) {  // a header that counts too few is damaged
+      for (auto next = entry_at(limit.entries + 1);
+           next && *next != format::IndexEntry{} && !is_later(*next) && limit.entries + 1 < geometry.entries;
+           next = entry_at(limit.entries + 1)) {
+        ++limit.entries;
+      }
+    }
     auto hidden = std::make_unique<Limit>();
     hidden->from = format::index_entry_position(geometry.slots, limit.entries + 1);
     hidden->index = limit;

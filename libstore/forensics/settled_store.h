@@ -79,6 +79,7 @@ class SettledStore final : public io::ReadFileSystem {
   const io::ReadFileSystem& files_;
   const Options options_;
   scan::StoreSurvey survey_;
+  bool quiet_ = false;  // nothing moved between the looks
   std::int64_t settled_to_ = 0;
   std::int64_t log_end_ = 0;
   std::unordered_map<std::string, std::unique_ptr<Limit>> limits_;  // by path

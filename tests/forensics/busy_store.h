@@ -38,14 +38,19 @@ class BusyStore {
   [[nodiscard]] std::int64_t end() const { return builder_->end(); }
   [[nodiscard]] const std::vector<std::int64_t>& offsets() const { return offsets_; }
 
-  std::int64_t put(const std::string& topic = "Topic", std::int32_t queue = 0, std::size_t body = 50) {
+  std::int64_t put_without_keys() { return put("Topic", 0, 50, false); }
+  std::int64_t put(const std::string& topic = "Topic", std::int32_t queue = 0, std::size_t body = 50,
+                   bool keys = true) {
     format::MessageRecord record;
     record.topic = topic;
     record.queue_id = queue;
     record.store_timestamp = record.born_timestamp = 1'700'000'000'000 + next_ * 100;
     record.store_port = record.born_port = 10911;
-    record.properties = "TAGS\x01T\x02KEYS\x01k" + std::to_string(next_ / 2) + "\x02UNIQ_KEY\x01u" +
-                        std::to_string(next_) + "\x02";
+    record.properties = "TAGS\x01T\x02";
+    if (keys) {
+      record.properties +=
+          "KEYS\x01k" + std::to_string(next_ / 2) + "\x02UNIQ_KEY\x01u" + std::to_string(next_) + "\x02";
+    }
     record.body.assign(body, static_cast<std::byte>(0x41 + next_ % 20));
     ++next_;
     offsets_.push_back(builder_->put(record));
@@ -109,11 +114,14 @@ class ScriptedWaiter final : public Waiter {
   std::int64_t now_ = 0;
 };
 
-// Something happens whenever a file is opened or read, or a directory listed. For one thread.
+// Another file system, where something happens whenever a file is opened or read, or a directory listed. For
+// one thread.
 class BusyFiles final : public io::ReadFileSystem {
  public:
   explicit BusyFiles(const io::ReadFileSystem& files) : files_(files) {}
   std::function<void(int)> happens;
+  // What is read may be made to look otherwise, by its position in the file.
+  std::function<void(std::int64_t, std::span<std::byte>)> alters;
 
   [[nodiscard]] Result<std::unique_ptr<io::ReadFile>> open(const std::string& path) const override {
     step();
@@ -137,7 +145,9 @@ class BusyFiles final : public io::ReadFileSystem {
     [[nodiscard]] Result<std::size_t> read_at(std::int64_t position,
                                               std::span<std::byte> out) const override {
       files_.step();
-      return file_->read_at(position, out);
+      auto got = file_->read_at(position, out);
+      if (got && files_.alters) files_.alters(position, out.first(*got));
+      return got;
     }
     [[nodiscard]] std::int64_t size() const override { return file_->size(); }
     [[nodiscard]] std::int64_t next_data(std::int64_t position) const override {

@@ -119,6 +119,29 @@ TEST_P(LiveReading, WhatIsWrongIsFoundWhileAWriterGoesOn) {
   EXPECT_EQ(summary.verify.worst, Severity::loss);
 }
 
+TEST_P(LiveReading, DamageAtTheEndOfAnIdleStoreIsFound) {
+  store_->put_many(100);
+  write_checkpoint();
+  store_->damage(store_->log_file(store_->offsets()[99]),
+                 store_->offsets()[99] % BusyStore::kLogFileSize + 4);
+  const LiveSummary summary = verify();
+  EXPECT_EQ(summary.verify.worst, Severity::loss);
+  EXPECT_FALSE(findings_.empty());
+}
+
+TEST_P(LiveReading, KeysThatComeLateToAnIndexFileThatWasOldAreNotSeen) {
+  // The newest records have no keys, so the index file ends before the mark; then keys come while it is read.
+  store_->put_many(100);
+  for (int i = 0; i < 5; ++i) store_->put_without_keys();
+  write_checkpoint();
+  files_.happens = [this](int step) {
+    if (step > 40 && step < 400) store_->put_many(1);
+  };
+  const LiveSummary summary = verify();
+  EXPECT_THAT(findings_, IsEmpty());
+  EXPECT_EQ(summary.looks, 1);
+}
+
 TEST_P(LiveReading, WhatIsRightWhenLookedAtAgainIsDismissed) {
   store_->put_many(100);
   write_checkpoint();

@@ -15,6 +15,7 @@ import argparse
 import collections
 import json
 import os
+import random
 import shutil
 import signal
 import statistics
@@ -167,6 +168,56 @@ class Beside:
             check(known == (row["topic"], row["queueId"], row["queueOffset"], row["uniqKey"]), f"{line.strip()} was printed as {known}")
         return len(rows)
 
+    # ---- compare
+
+    def compare_pair(self, first, second, *flags):
+        run = subprocess.run([self.tool("rmq-verify"), first, "--compare", second, "-o", "json", *flags], capture_output=True, check=False)
+        rows = [json.loads(line) for line in run.stdout.splitlines()]
+        check(rows and rows[-1]["kind"] == "summary", run.stderr.decode())
+        return run.returncode, [row["difference"] for row in rows[:-1]], rows[-1]
+
+    def compare(self):
+        master, slave = os.path.join(self.work, "master"), os.path.join(self.work, "slave")
+        java = Java(self, "pair", master, slave, self.configuration("pair", {**SMALL, "fileReservedTime": "72"}), str(self.options.seed))
+        try:
+            for _ in range(3):
+                java.tell("write 2000")
+                answer = java.answer().split()
+                check(answer[1] == answer[2], f"the slave does not follow: {answer}")
+                code, kinds, summary = self.compare_pair(master, slave, "--live")
+                check(code == 0 and not kinds, f"while they run: exit {code} {kinds} {summary}")
+            java.end()
+        finally:
+            java.kill()
+        code, kinds, summary = self.compare_pair(master, slave)
+        check(code == 0 and summary["equal"] and summary["bytesChecked"] > 1 << 20, f"stopped: exit {code} {kinds} {summary}")
+        print(f"compare: a stock master and its stock slave are equal, while they run and after: {summary['bytesChecked']} bytes, "
+              f"{summary['unitsChecked']} queue units", flush=True)
+        chances = random.Random(self.options.seed)
+        changed = 0
+        for _ in range(40):
+            at = chances.randrange(summary["firstBegin"], summary["firstEnd"])
+            path = os.path.join(slave, "commitlog", f"{at // (1 << 20) * (1 << 20):020d}")
+            with open(path, "rb+") as log:
+                log.seek(at % (1 << 20))
+                was = log.read(1)
+                log.seek(at % (1 << 20))
+                log.write(bytes([was[0] ^ 1 << chances.randrange(8)]))
+            code, kinds, found = self.compare_pair(master, slave)
+            with open(path, "rb+") as log:
+                log.seek(at % (1 << 20))
+                log.write(was)
+            if found["equal"]:
+                # Only what lies behind a BLANK's header may be anything.
+                run = subprocess.run([self.tool("rmq-dump"), "log", master, "--from", str(at - 70000 if at > 70000 else 0), "--to", str(at + 1), "-o", "json"],
+                                     capture_output=True, check=True)
+                last = json.loads(run.stdout.splitlines()[-1])
+                check(last["phyOffset"] + last["size"] + 8 <= at, f"a changed byte at {at} was not found")
+                continue
+            check(code == 4 and found["firstDivergence"] == at and found["ranges"] == 1, f"changed at {at}: {kinds} {found}")
+            changed += 1
+        print(f"compare: one byte changed on the slave, {changed} times: the first divergence is that byte each time", flush=True)
+
     # ---- speed
 
     def speed(self):
@@ -193,7 +244,7 @@ class Beside:
               f"{b / a:.2f}", flush=True)
 
     def run(self):
-        for name in ("load", "speed"):
+        for name in ("compare", "load", "speed"):
             if self.options.only in (None, name):
                 getattr(self, name)()
 
@@ -204,7 +255,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=180)
     parser.add_argument("--rate", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", choices=("load", "speed"))
+    parser.add_argument("--only", choices=("compare", "load", "speed"))
     parser.add_argument("--classes")
     options = parser.parse_args()
     work = tempfile.mkdtemp(prefix="rmq-live.")

@@ -32,9 +32,6 @@ class WrongUse(unittest.TestCase):
         ]:
             with self.subTest(arguments=arguments[2:]):
                 self.refused(dump(*arguments), sentence)
-        for flag in ("--compare=x",):
-            with self.subTest(flag=flag):
-                self.refused(verify(base, flag), "not in this version yet")
 
     def test_values(self):
         base = store("base")

@@ -220,7 +220,7 @@ Grammar dump_grammar(const std::string& verb) {
   grammar.program = "rmq-dump";
   grammar.verb = verb;
   grammar.flags = common_flags();
-  grammar.flags.push_back({"max-duration"});
+  if (verb != "snapshot") grammar.flags.push_back({"max-duration"});
   grammar.positionals = verb == "key" || verb == "msg" ? 2 : 1;
   if (verb == "log") {
     for (const auto* flags : {&kTopicFlags, &kQueueFlags, &kTimeFlags, &kOffsetFlags, &kContentFlags,

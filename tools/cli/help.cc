@@ -21,8 +21,7 @@ constexpr std::string_view kDump =
 
 Flags of every verb:
   -o, --output text|json   --json         how to print; JSON is one object a line
-  -j, --jobs N   --mem BYTES              threads; buffers
-  --max-rate BYTES   --max-duration TIME  read so much a second at most; stop after 90, 2m, 1h
+  -j, --jobs N   --mem BYTES   --max-rate BYTES (a second)   --max-duration TIME (90, 2m, 1h)
   --utc                                   times in UTC instead of local time
   --progress auto|always|never            progress on stderr (kill -USR1 prints a line)
   --color auto|always|never               also NO_COLOR
@@ -136,7 +135,7 @@ Exit: 0 done, 8 could not read, 16 wrong use, 32 cancelled; added up.
 constexpr std::string_view kUsage =
     R"(Usage: rmq-dump usage STORE [flags]     what fills the commit log, file by file
 
-How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
+How:    -o FORM --json -j N --max-rate B --max-duration T --mem B --utc --progress W --color W
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 For each file: messages and bytes by day and topic; which groups have still to read from it, and
@@ -183,6 +182,7 @@ constexpr std::string_view kVerify =
   --report FILE.html                     also a page for people: what is lost, where, what to do
   --explain CODE|list|all                what a finding means, its usual cause, what to do
   --live                                 beside a running broker, up to where the store is settled
+  --compare STORE2                       a replica, or before and after: what differs, and where
 
   -o, --output text|json   --json        how to print; JSON is one object a line
   -j, --jobs N   --max-rate BYTES   --max-duration TIME   --mem BYTES

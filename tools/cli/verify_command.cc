@@ -18,6 +18,7 @@
 #include "libstore/preflight/preflight.h"
 #include "libstore/recovery/plan_text.h"
 #include "libstore/report/facts.h"
+#include "tools/cli/compare_command.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/explain.h"
 #include "tools/cli/help.h"
@@ -47,8 +48,8 @@ Grammar verify_grammar() {
                {"version-as"},
                {"report"},
                {"live", FlagKind::given},
-               {"max-duration"}});
-  grammar.future = {{"--compare", "comparing two stores"}};
+               {"max-duration"},
+               {"compare"}});
   return grammar;
 }
 
@@ -276,6 +277,53 @@ int explain_codes(const Arguments& arguments, forensics::OutputFormat format) {
   return kExitFault;
 }
 
+// Flags that make no sense together.
+Result<void> check_modes(const Arguments& arguments) {
+  for (const char* flag : {"only", "skip"}) {
+    if (arguments.has(flag) && arguments.has("report"))
+      return wrong_use("--report tells all that is found; leave --" + std::string(flag) + " out");
+  }
+  for (const char* flag : {"level", "only", "skip", "report"}) {
+    for (const char* mode : {"preflight", "compare"}) {
+      if (arguments.has(flag) && arguments.has(mode))
+        return wrong_use("--" + std::string(flag) + " is about findings; --" + mode + " reports none");
+    }
+  }
+  if (arguments.has("preflight") && arguments.has("compare"))
+    return wrong_use("--preflight and --compare exclude each other; give one of them");
+  if (arguments.has("live") && arguments.has("report"))
+    return wrong_use("--live and --report exclude each other: the page is about a store that stands still");
+  if (arguments.has("live") && arguments.has("preflight"))
+    return wrong_use(
+        "--live and --preflight exclude each other: no broker starts on a store that one runs on");
+  for (const char* flag : {"commitlog", "consumequeue", "index", "config"}) {
+    if (arguments.has(flag) && arguments.has("compare"))
+      return wrong_use("--" + std::string(flag) +
+                       " would be about both stores; --compare takes them as they lie");
+  }
+  return {};
+}
+
+Result<scan::StoreSurvey> survey_of(const Arguments& arguments, const std::string& store) {
+  auto survey = survey_from(kProgram, arguments, store);
+  if (!survey && survey.error().code == ErrorCode::not_found) return wrong_use("no such store: " + store);
+  return survey;
+}
+
+// Whether somebody uses the store, or may; nothing where that forbids to go on, which has then been said.
+std::optional<bool> ask_in_use(const std::string& store, const scan::StoreSurvey& survey, bool live) {
+  const forensics::LockState lock = ask_lock_state(survey);
+  const bool in_use = lock.holder || lock.writer;
+  if (in_use && !live) {
+    complain(kProgram, live_sentence(store, lock));
+    return std::nullopt;
+  }
+  if (!lock.refused.empty()) {
+    complain(kProgram, lock.refused + "; taken as a store that " + (live ? "a" : "no") + " broker runs on");
+  }
+  return in_use || !lock.refused.empty();
+}
+
 }  // namespace
 
 int run_verify_command(const std::vector<std::string>& tokens) {
@@ -292,49 +340,29 @@ int run_verify_command(const std::vector<std::string>& tokens) {
   if (arguments->has("version-as") && !arguments->has("preflight")) {
     return fail(wrong_use("--version-as says which broker --preflight simulates; give --preflight too"));
   }
-  for (const char* flag : {"only", "skip"}) {
-    if (arguments->has(flag) && arguments->has("report"))
-      return fail(wrong_use("--report tells all that is found; leave --" + std::string(flag) + " out"));
-  }
-  for (const char* flag : {"level", "only", "skip", "report"}) {
-    if (arguments->has(flag) && arguments->has("preflight")) {
-      return fail(wrong_use("--" + std::string(flag) + " is about findings; --preflight reports none"));
-    }
-  }
-  if (arguments->has("live") && arguments->has("report"))
-    return fail(
-        wrong_use("--live and --report exclude each other: the page is about a store that stands still"));
-  if (arguments->has("live") && arguments->has("preflight")) {
-    return fail(
-        wrong_use("--live and --preflight exclude each other: no broker starts on a store that one runs on"));
-  }
-  const auto survey = survey_from(kProgram, *arguments, arguments->positionals().front());
-  if (!survey) {
-    if (survey.error().code == ErrorCode::not_found) {
-      return fail(wrong_use("no such store: " + arguments->positionals().front()));
-    }
-    return fail(survey.error());
-  }
-  const forensics::LockState lock = ask_lock_state(*survey);
-  const bool in_use = lock.holder || lock.writer;
-  if (in_use && !arguments->has("live")) {
-    complain(kProgram, live_sentence(arguments->positionals().front(), lock));
-    return kExitRefused;
-  }
+  if (const auto checked = check_modes(*arguments); !checked) return fail(checked.error());
+  const std::string& store = arguments->positionals().front();
+  const auto survey = survey_of(*arguments, store);
+  if (!survey) return fail(survey.error());
   const bool live = arguments->has("live");
-  if (!lock.refused.empty()) {
-    complain(kProgram, lock.refused + (live ? "; taken as a store that a broker runs on"
-                                            : "; taken as a store that no broker runs on"));
-  }
+  const auto in_use = ask_in_use(store, *survey, live);
+  if (!in_use) return kExitRefused;
   if (survey->single_file && arguments->has("preflight")) {
-    return fail(
-        wrong_use(arguments->positionals().front() + " is one file; --preflight needs a whole store"));
+    return fail(wrong_use(store + " is one file; --preflight needs a whole store"));
   }
   install_signal_handlers();
   if (common->max_duration_ms > 0) stop_after(common->max_duration_ms);
+  if (const auto other = arguments->value("compare")) {
+    const auto second = survey_of(*arguments, *other);
+    if (!second) return fail(second.error());
+    if (survey->single_file || second->single_file)
+      return fail(wrong_use("--compare needs two whole stores, and no single file"));
+    if (!ask_in_use(*other, *second, live)) return kExitRefused;
+    return run_compare_command(kProgram, *common, *survey, *second, live);
+  }
   if (arguments->value("version-as") == kVersionOurs) return forecast_ours(*common, *survey);
   return arguments->has("preflight") ? forecast(*arguments, *common, *survey)
-                                     : verify(*arguments, *common, *survey, in_use || !lock.refused.empty());
+                                     : verify(*arguments, *common, *survey, *in_use);
 }
 
 }  // namespace rmq::cli

@@ -10,6 +10,7 @@
 #include "libstore/forensics/finding_table.h"
 #include "libstore/format/mapped_file_name.h"
 #include "tools/cli/explain.h"
+#include "tools/cli/json_fields.h"
 
 namespace rmq::cli {
 namespace {
@@ -39,24 +40,6 @@ std::string_view color_of(forensics::Severity severity) {
     case forensics::Severity::benign: return "\x1b[2m";
   }
   return "";
-}
-
-void text_or_null(json::JsonLine& out, std::string_view name, const std::string& text) {
-  out.key(name);
-  if (text.empty()) {
-    out.value(nullptr);
-  } else {
-    out.value(text);
-  }
-}
-
-void number_or_null(json::JsonLine& out, std::string_view name, std::int64_t number) {
-  out.key(name);
-  if (number < 0) {
-    out.value(nullptr);
-  } else {
-    out.value(number);
-  }
 }
 
 void list(json::JsonLine& out, std::string_view name, const std::vector<std::string>& items) {
