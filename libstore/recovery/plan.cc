@@ -65,6 +65,11 @@ class Planner {
       first = again;
     }
     judge();
+    if (needs_whole_log_) {
+      PlanOptions all = options_;
+      all.depth = Depth::full;
+      return Planner(files_, survey_, all).run();
+    }
     plan_.dispatch_from = plan_.was_closed_cleanly ? plan_.log_end : layout_.parts[trusted].start;
     plan_.dispatch_from = std::min({plan_.dispatch_from, missing_from_, index_from_, plan_.log_end});
     plan_.dispatch_from = std::max(plan_.dispatch_from, plan_.log_begin);
@@ -276,6 +281,7 @@ class Planner {
     QueueVerdicts verdicts = judge_queues(files_, survey_, std::move(runs_), evidence_, options_);
     for (std::string& why : verdicts.refusals) refuse(std::move(why));
     missing_from_ = verdicts.missing_from;
+    needs_whole_log_ = verdicts.needs_whole_log;
     plan_.floors = std::move(verdicts.floors);
     plan_.lost = std::move(verdicts.lost);
     plan_.queues = std::move(verdicts.queues);
@@ -451,6 +457,7 @@ class Planner {
   std::int64_t not_indexed_from_ = kEverything;
   std::int64_t index_from_ = kEverything;
   std::int64_t missing_from_ = kEverything;
+  bool needs_whole_log_ = false;
   std::size_t index_kept_ = 0;
   std::vector<Step> log_steps_;
   std::vector<Step> queue_steps_;

@@ -544,6 +544,7 @@ class QueueJudge {
     const auto before = units.unit(from - 1);
     if (before && before->used && !before->entry.is_pre_blank()) return from;
     if (!one.live.empty()) redo(one, one.live.front().queue_offset, one.live.front().first_offset);
+    verdicts_.needs_whole_log = options_.depth == Depth::tail;
     return units.first();
   }
 

@@ -45,6 +45,8 @@ struct QueueVerdicts {
   std::vector<std::int64_t> lost;           // see Plan
   std::vector<QueueOutcome> queues;
   std::int64_t units_behind = 0;
+  // Depth::tail: a queue must begin anew, with records from before what was walked.
+  bool needs_whole_log = false;
   std::vector<std::string> refusals;
 };
 

@@ -97,5 +97,26 @@ TEST(LastQueueId, GoesWhereItBelongs) {
   }
 }
 
+// Units are gone from long before what the checkpoint leaves to be looked at: an engine that looks at the tail alone
+// still serves what lies in front.
+TEST(QueueBegunAnew, AtTheTailToo) {
+  SimulatedFileSystem files(1);
+  const std::vector<Message> messages = recovery::fill(files);
+  for (const Message& message : messages)
+    if (message.queue_id == 0 && message.queue_offset >= 10) remove_unit(files, message);
+  engine::StoreOptions options = recovery::options();
+  options.check = recovery::Depth::tail;
+  auto store = engine::MessageStore::open(files, options);
+  ASSERT_TRUE(store) << store.error().message();
+  engine::GetOptions just_one;
+  just_one.max_messages = 1;
+  for (const Message& message : messages) {
+    const auto got = (*store)->get("Orders", message.queue_id, message.queue_offset, just_one);
+    ASSERT_TRUE(got);
+    ASSERT_EQ(got->messages.size(), 1U) << message.queue_id << " " << message.queue_offset;
+  }
+  ASSERT_TRUE((*store)->close());
+}
+
 }  // namespace
 }  // namespace rmq::repair
