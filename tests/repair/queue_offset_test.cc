@@ -97,23 +97,52 @@ TEST(LastQueueId, GoesWhereItBelongs) {
   }
 }
 
-// Units are gone from long before what the checkpoint leaves to be looked at: an engine that looks at the tail alone
-// still serves what lies in front.
+// A minute passes whenever it is asked.
+class MinuteClock final : public engine::Clock {
+ public:
+  [[nodiscard]] std::int64_t now_ms() const override { return now_ += 60'000; }
+
+ private:
+  mutable std::int64_t now_ = 1'700'000'000'000;
+};
+
+// Units are gone from long before what the checkpoint leaves to be looked at: an engine that looks at the
+// tail alone still serves what lies in front.
 TEST(QueueBegunAnew, AtTheTailToo) {
   SimulatedFileSystem files(1);
-  const std::vector<Message> messages = recovery::fill(files);
-  for (const Message& message : messages)
-    if (message.queue_id == 0 && message.queue_offset >= 10) remove_unit(files, message);
   engine::StoreOptions options = recovery::options();
+  options.config.commit_log_file_size = 2048;
   options.check = recovery::Depth::tail;
+  const MinuteClock clock;
+  options.clock = &clock;
+  constexpr std::int64_t kMessages = 60;
+  {
+    auto store = engine::MessageStore::open(files, options);
+    ASSERT_TRUE(store) << store.error().message();
+    const std::array<std::byte, 4> address{};
+    const std::array<std::byte, 300> body{};
+    for (std::int64_t i = 0; i < kMessages; ++i) {
+      format::MessageView message;
+      message.topic = "Orders";
+      message.body = body;
+      message.born_host = message.store_host = {address, 1};
+      ASSERT_TRUE((*store)->put(message).ok());
+    }
+    ASSERT_TRUE((*store)->close());
+  }
+  for (std::int64_t slot = 10; slot < kMessages; ++slot)
+    remove_unit(files, {.queue_id = 0, .queue_offset = slot});
   auto store = engine::MessageStore::open(files, options);
   ASSERT_TRUE(store) << store.error().message();
   engine::GetOptions just_one;
   just_one.max_messages = 1;
-  for (const Message& message : messages) {
-    const auto got = (*store)->get("Orders", message.queue_id, message.queue_offset, just_one);
+  for (std::int64_t slot = 0; slot < kMessages; ++slot) {
+    const auto got = (*store)->get("Orders", 0, slot, just_one);
     ASSERT_TRUE(got);
-    ASSERT_EQ(got->messages.size(), 1U) << message.queue_id << " " << message.queue_offset;
+    ASSERT_EQ(got->messages.size(), 1U) << slot;
+    const auto message = format::MessageView::parse(got->bytes);
+    ASSERT_TRUE(message);
+    ASSERT_EQ(message->queue_offset, slot);
   }
   ASSERT_TRUE((*store)->close());
 }
