@@ -35,18 +35,33 @@ class SettledStore::Look {
  public:
   Look(const io::ReadFileSystem& files, scan::StoreSurvey survey_now)
       : survey(std::move(survey_now)), files_(files) {
+    const auto& log = survey.commit_log;
+    if (!log.files.empty())
+      space_end = log.files.back().start + std::max(log.files.back().size, log.file_size);
     read_state();
     for (const scan::Queue& queue : survey.queues) last_units.push_back(last_unit(files, queue));
     find_newest();
     find_end();
   }
 
+  // How far the queues lead, whatever stands there; beyond the log's files nothing leads.
+  [[nodiscard]] std::int64_t reach() const {
+    std::int64_t farthest = -1;
+    for (const LastUnit& unit : last_units) {
+      if (unit.number >= 0 && unit.entry.commit_log_offset < space_end)
+        farthest = std::max(farthest, unit.entry.commit_log_offset);
+    }
+    return farthest;
+  }
+
   scan::StoreSurvey survey;
+  std::int64_t space_end = 0;  // of the log's files
   // Read before anything else: what it says of the log is in the log.
   std::optional<std::vector<std::byte>> checkpoint;
   std::vector<LastUnit> last_units;    // by queue
   std::optional<MarkedRecord> newest;  // the record that the newest unit leads to
   std::int64_t log_end = 0;            // behind the last record that can be seen
+  std::int64_t last_begin = 0;         // where that record starts
   std::int64_t last_timestamp = 0;     // store time of one of the log's last records
   bool last_is_whole = true;
 
@@ -92,7 +107,8 @@ class SettledStore::Look {
       const auto opened = files_.open(file->path);
       if (!opened) return;
       const VisibleRecords seen = visible_records(**opened, at - file->start);
-      log_end = file->start + seen.settled + seen.last_size;
+      last_begin = file->start + seen.settled;
+      log_end = last_begin + seen.last_size;
       look_at_last(**opened, seen);
       if (!seen.blank) return;
       log_end = file->start + (*opened)->size();
@@ -284,16 +300,17 @@ Result<std::unique_ptr<SettledStore>> SettledStore::look(const io::ReadFileSyste
 
 void SettledStore::settle(const Look& before, Look& now) {
   log_end_ = now.log_end;
-  // What the dispatcher has passed is whole, whatever it looks like.
-  const bool whole = now.last_is_whole || (now.newest && now.newest->end == now.log_end);
-  quiet_ = now.log_end == before.log_end && whole &&
-           (now.newest ? now.newest->offset : -1) == (before.newest ? before.newest->offset : -1);
-  settled_to_ = quiet_ ? now.log_end : now.newest ? now.newest->offset : before.log_end;
+  const std::int64_t reach = now.reach();
+  quiet_ = now.log_end == before.log_end && reach == before.reach();
+  if (quiet_) {
+    // A last record that is half written is not there yet; but one that a queue leads to was whole.
+    settled_to_ = now.last_is_whole || reach >= now.last_begin ? now.log_end : now.last_begin;
+  } else {
+    settled_to_ = now.newest ? now.newest->offset : before.log_end;
+  }
   if (!quiet_ && now.newest && now.survey.commit_log_is_dledger) settled_to_ -= kDledgerEntryHeaderSize;
   survey_ = std::move(now.survey);
-  const auto& log = survey_.commit_log.files;
-  const std::int64_t space_end =
-      log.empty() ? 0 : log.back().start + std::max(log.back().size, survey_.commit_log.file_size);
+  const std::int64_t space_end = now.space_end;
   limit_queues(now, space_end);
   limit_index(space_end);
   limit_log();

@@ -122,11 +122,16 @@ TEST_P(LiveReading, WhatIsWrongIsFoundWhileAWriterGoesOn) {
 TEST_P(LiveReading, DamageAtTheEndOfAnIdleStoreIsFound) {
   store_->put_many(100);
   write_checkpoint();
-  store_->damage(store_->log_file(store_->offsets()[99]),
-                 store_->offsets()[99] % BusyStore::kLogFileSize + 4);
-  const LiveSummary summary = verify();
-  EXPECT_EQ(summary.verify.worst, Severity::loss);
-  EXPECT_FALSE(findings_.empty());
+  const std::int64_t last = store_->offsets()[99];
+  constexpr std::int64_t kMagic = 4;
+  constexpr std::int64_t kBodyLength = 87;  // its last byte: the record's parts no longer add up
+  for (const std::int64_t place : {kMagic, kBodyLength}) {
+    store_->damage(store_->log_file(last), last % BusyStore::kLogFileSize + place);
+    const LiveSummary summary = verify();
+    EXPECT_EQ(summary.verify.worst, Severity::loss) << "byte " << place;
+    EXPECT_FALSE(findings_.empty());
+    store_->damage(store_->log_file(last), last % BusyStore::kLogFileSize + place);
+  }
 }
 
 TEST_P(LiveReading, KeysThatComeLateToAnIndexFileThatWasOldAreNotSeen) {

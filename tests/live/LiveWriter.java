@@ -208,6 +208,14 @@ public final class LiveWriter {
         return s;
     }
 
+    private static void replicated(DefaultMessageStore master, DefaultMessageStore slave) throws Exception {
+        long end = System.currentTimeMillis() + 60000;
+        while ((slave.getMaxPhyOffset() < master.getMaxPhyOffset() || slave.dispatchBehindBytes() > 0 || master.dispatchBehindBytes() > 0)
+            && System.currentTimeMillis() < end) {
+            Thread.sleep(50);
+        }
+    }
+
     private static void pair(String[] a, java.io.PrintStream out) throws Exception {
         Cfg cfg = Cfg.load(new File(a[3]));
         int port = Util.freePort();
@@ -218,16 +226,16 @@ public final class LiveWriter {
         slave.start();
         slave.updateHaMasterAddress("127.0.0.1:" + port);
         LiveWriter w = new LiveWriter(master, a[1] + ".acked", Long.parseLong(a[4]));
+        // A slave without a log begins with the master's last file (HAConnection): it has to be there in time.
+        w.put("Live0");
+        replicated(master, slave);
         answer(out, "ready");
         java.io.BufferedReader in = new java.io.BufferedReader(new java.io.InputStreamReader(System.in));
         for (String line; (line = in.readLine()) != null && !line.equals("stop"); ) {
             for (int i = Integer.parseInt(line.split(" ")[1]); i > 0; i--) {
                 w.put("Live" + i % 4);
             }
-            long end = System.currentTimeMillis() + 60000;
-            while ((slave.getMaxPhyOffset() < master.getMaxPhyOffset() || slave.dispatchBehindBytes() > 0) && System.currentTimeMillis() < end) {
-                Thread.sleep(50);
-            }
+            replicated(master, slave);
             answer(out, "at " + master.getMaxPhyOffset() + " " + slave.getMaxPhyOffset());
         }
         slave.shutdown();

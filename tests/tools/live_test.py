@@ -1,4 +1,5 @@
 """The commands beside a process that holds a store and writes to it: --live, --follow, --max-rate, --max-duration."""
+import concurrent.futures
 import fcntl
 import json
 import os
@@ -85,6 +86,23 @@ class Verify(LiveStore):
         summary = run.rows("summary")[0]
         self.assertFalse(summary["clean"])
         self.assertLess(summary["bytesChecked"], summary["bytesExpected"])
+
+
+class StandingStill(unittest.TestCase):
+    def findings(self, *arguments):
+        run = verify(*arguments, "--level", "deep", "--json", "-j", "1")
+        return run.code, [(f["code"], f["severity"], f["file"], f["offset"]) for f in run.rows("finding") if f["severity"] != "benign"]
+
+    def test_says_the_same_with_and_without_live(self):
+        names = sorted(name for name in os.listdir(Settings.stores) if name.startswith(("dmg-", "crash-")))[::5]
+        self.assertGreater(len(names), 10)
+        roots = [store(name) for name in names]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:  # they mostly wait
+            plain = list(pool.map(self.findings, roots))
+            live = list(pool.map(lambda root: self.findings(root, "--live"), roots))
+        for name, before, beside in zip(names, plain, live):
+            with self.subTest(name=name):
+                self.assertEqual(before, beside)
 
 
 class Follow(LiveStore):
