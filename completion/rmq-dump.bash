@@ -19,6 +19,7 @@ _rmq_dump() {
     index) flags="$common $offsets $count --file --chains" ;;
     key) flags="$common $topics --since --until $record --limit" ;;
     msg) flags="$common $record" ;;
+    trace) flags="$common $topics --since --until $offsets --limit" ;;
     state | config | usage) flags="$common" ;;
     snapshot) flags="$common --out" ;;
     *) flags="$common $topics --queue --qfrom --qto --since --until $offsets $count $record --key --msgid --tag --prop
@@ -28,7 +29,7 @@ _rmq_dump() {
     COMPREPLY=($(compgen -W "$flags" -- "$word"))
   else
     COMPREPLY=($(compgen -f -- "$word"))
-    [[ $COMP_CWORD -eq 1 ]] && COMPREPLY+=($(compgen -W "log cq index key msg state config usage snapshot" -- "$word"))
+    [[ $COMP_CWORD -eq 1 ]] && COMPREPLY+=($(compgen -W "log cq index key msg trace state config usage snapshot" -- "$word"))
   fi
 }
 complete -o filenames -F _rmq_dump rmq-dump

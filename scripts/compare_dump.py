@@ -14,8 +14,6 @@ import subprocess
 import sys
 import tempfile
 
-# Not read in this version: (store, field).
-UNREAD_QUEUES = {"rocksdb-cq", "broker-rocksdb"}
 JOIN_FIELDS = {"tagsCode", "inCq", "readable", "otherQueues", "cqQueueOffset", "batchNum", "compactionLogOffset"}
 CQ_KEYS = ("topic", "queueId", "queueOffset", "phyOffset", "size", "tagsCode", "tagsCodeStored", "batchNum",
            "compactedOffset", "ext")
@@ -99,7 +97,7 @@ class Comparer:
         # What an earlier generation left behind the log's end is told, and is no difference.
         end = max((r["phyOffset"] for r in records), default=0)
         differences = [f"gap {gap}" for gap in gaps if gap["looksLike"] != "stale" or gap["from"] < end]
-        skipped = JOIN_FIELDS if name in UNREAD_QUEUES else {"compactionLogOffset"}
+        skipped = {"compactionLogOffset"}
         if name.startswith("compaction"):
             skipped = skipped | {"readable"}
         if [r["phyOffset"] for r in records] != [e["phyOffset"] for e in expected]:
@@ -153,7 +151,7 @@ class Comparer:
 
     def rows(self, verb, name, file, keys, kind):
         path = os.path.join(self.arguments.directory, name, file)
-        if not os.path.exists(path) or (verb == "cq" and name in UNREAD_QUEUES):
+        if not os.path.exists(path):
             return
         flags = []
         code, printed, error = self.dump(name, verb, *flags)

@@ -66,7 +66,7 @@ struct DumpOptions {
       false;  // cq: also what no consumer can ask for: fillers, expired units, units past the log's end
   bool chains = false;     // index: walk every slot's chain
   std::string index_file;  // index: only this one
-  std::string key;         // key: what to look for; msg: an id or an offset
+  std::string key;         // key, trace: what to look for; msg: an id or an offset
 
   // Stores one body outside of the store and returns where (BodyForm::file). Called from one thread.
   std::function<Result<std::string>(std::string_view name, std::span<const std::byte> body)> body_writer;
@@ -78,7 +78,7 @@ struct DumpSummary {
   std::int64_t gap_bytes = 0;
   std::int64_t bytes_checked = 0;
   std::int64_t bytes_expected = 0;
-  bool found = true;                // key, msg: something was there
+  bool found = true;                // key, msg, trace: something was there
   bool stopped = false;             // by the limit, by the sink or cancelled: not everything was read
   std::vector<std::string> faults;  // what could not be read
   std::vector<std::string> notes;   // what a user should know about the output
@@ -104,6 +104,8 @@ struct DumpInput {
 [[nodiscard]] Result<DumpSummary> dump_message(const DumpInput& input, const DumpOptions& options,
                                                ByteSink& out);
 
+// What happened to messages: a walk over the log for every trace of them.
+[[nodiscard]] Result<DumpSummary> dump_trace(const DumpInput& input, const DumpOptions& options, ByteSink& out);
 // Bytes by commit log file, day and topic; which groups have still to read from a file; what goes when one goes.
 [[nodiscard]] Result<DumpSummary> dump_usage(const DumpInput& input, const DumpOptions& options, ByteSink& out);
 

@@ -10,8 +10,10 @@
 #include "libstore/forensics/dump_output.h"
 #include "libstore/forensics/dump_queue_table.h"
 #include "libstore/forensics/dump_text.h"
+#include "libstore/forensics/transaction_progress.h"
 #include "libstore/format/config_files.h"
 #include "libstore/format/tags_code.h"
+#include "libstore/rocks/config_tables.h"
 
 namespace rmq::forensics {
 namespace {
@@ -25,11 +27,13 @@ class ConfigDump {
         summary_(summary),
         output_(options.filter, summary, out),
         to_json_(options.format == OutputFormat::json),
-        queues_(input.files, input.survey) {}
+        queues_(input.files, input.survey),
+        time_(options.utc) {}
 
   void run() {
     const auto listed = input_.files.list(input_.survey.config_directory());
-    if (!listed && listed.error().code != ErrorCode::not_found) summary_.faults.push_back(listed.error().message());
+    if (!listed && listed.error().code != ErrorCode::not_found)
+      summary_.faults.push_back(listed.error().message());
     for (const format::ConfigFile& file : format::config_files()) dump(file);
     for (const scan::OtherFile& other : input_.survey.others) {
       if (other.part == scan::OtherPart::timer) {
@@ -37,6 +41,9 @@ class ConfigDump {
         break;
       }
     }
+    for (const rocks::ConfigTable& table : rocks::read_config_tables(input_.files, input_.survey))
+      dump(table);
+    transactions();
     output_.finish();
     for (std::string& fault : queues_.faults()) summary_.faults.push_back(std::move(fault));
   }
@@ -72,13 +79,52 @@ class ConfigDump {
     print_file(file, text, bak, loaded, alone);
     if (!loaded.succeeds || (loaded.from != format::LoadedFrom::json && text)) summary_.found = false;
     if (!loaded.value) return;
-    switch (file.kind) {
-      case format::ConfigFileKind::topics: topics(*loaded.value); break;
-      case format::ConfigFileKind::subscription_groups: groups(*loaded.value); break;
-      case format::ConfigFileKind::consumer_offsets: offsets(*loaded.value); break;
-      case format::ConfigFileKind::delay_offsets: delays(*loaded.value); break;
+    contents(file.kind, *loaded.value);
+  }
+
+  void contents(format::ConfigFileKind kind, const json::Value& value) {
+    switch (kind) {
+      case format::ConfigFileKind::topics: topics(value); break;
+      case format::ConfigFileKind::subscription_groups: groups(value); break;
+      case format::ConfigFileKind::consumer_offsets: offsets(value); break;
+      case format::ConfigFileKind::delay_offsets: delays(value); break;
       default: break;
     }
+  }
+
+  void dump(const rocks::ConfigTable& table) {
+    summary_.bytes_expected += table.bytes;
+    if (table.fault.empty()) summary_.bytes_checked += table.bytes;
+    if (!table.fault.empty() || table.strange_entries > 0) summary_.found = false;
+    const std::string_view instead_of = format::config_file(table.kind).name;
+    if (to_json_) {
+      begin_line(json_, "configDatabase");
+      json_.field("database", table.database);
+      json_.field("insteadOf", instead_of);
+      json_.field("size", table.bytes);
+      if (!table.fault.empty()) json_.field("problem", table.fault);
+      if (table.strange_entries > 0) json_.field("strangeEntries", table.strange_entries);
+      version_field(table.version);
+      end_json();
+    } else {
+      std::string line = fmt::format("{:<26} {:>10}   RocksDB, instead of {}   ", table.database,
+                                     size_text(table.bytes), instead_of);
+      append_visible(line, table.fault.empty() ? "good" : table.fault);
+      if (table.strange_entries > 0)
+        fmt::format_to(std::back_inserter(line), "; {} entries are none", table.strange_entries);
+      output_.line(line + '\n', false);
+    }
+    if (table.value) contents(table.kind, *table.value);
+  }
+
+  void version_field(const std::optional<format::DataVersion>& version) {
+    if (!version) return;
+    json_.key("dataVersion");
+    json_.begin_object();
+    json_.field("stateVersion", version->state_version);
+    json_.field("timestamp", version->timestamp);
+    json_.field("counter", version->counter);
+    json_.end_object();
   }
 
   void print_file(const format::ConfigFile& file, const std::optional<std::string>& text,
@@ -96,14 +142,7 @@ class ConfigDump {
       if (!loaded.json_problem.empty()) json_.field("problem", loaded.json_problem);
       json_.field("bakGood", bak_good);
       if (bak && !bak_good) json_.field("bakProblem", alone.bak_problem);
-      if (version) {
-        json_.key("dataVersion");
-        json_.begin_object();
-        json_.field("stateVersion", version->state_version);
-        json_.field("timestamp", version->timestamp);
-        json_.field("counter", version->counter);
-        json_.end_object();
-      }
+      version_field(version);
       end_json();
       return;
     }
@@ -222,6 +261,34 @@ class ConfigDump {
     }
   }
 
+  void transactions() {
+    const ConsumerProgress progress = read_consumer_progress(input_.files, input_.survey);
+    for (const TransactionProgress& queue :
+         read_transaction_progress(input_.files, input_.survey, queues_, progress,
+                                   [this] { return input_.observer.cancelled(); })) {
+      if (to_json_) {
+        begin_line(json_, "transactions");
+        json_.field("queueId", queue.queue_id);
+        json_.field("minOffset", queue.min_offset);
+        json_.field("maxOffset", queue.max_offset);
+        json_.field("checkedTo", queue.checked_to);
+        json_.field("decided", queue.decided);
+        json_.field("pending", queue.pending);
+        if (queue.pending > 0) json_.field("firstPending", queue.first_pending);
+        if (queue.first_pending_time) json_.field("firstPendingTimestamp", *queue.first_pending_time);
+        end_json();
+        continue;
+      }
+      std::string line =
+          fmt::format("transactions  queue {}  half messages {} to {}, checked to {}, {} pending",
+                      queue.queue_id, queue.min_offset, queue.max_offset, queue.checked_to, queue.pending);
+      if (queue.pending > 0)
+        fmt::format_to(std::back_inserter(line), ", the first at {}", queue.first_pending);
+      if (queue.first_pending_time) line += " of " + time_.text(*queue.first_pending_time);
+      output_.line(line + '\n');
+    }
+  }
+
   std::optional<QueueBounds> bounds_of(std::string_view topic, std::int32_t queue_id) {
     const auto queue = queues_.find(topic, queue_id);
     if (!queue) return std::nullopt;
@@ -240,8 +307,8 @@ class ConfigDump {
       line += "  (no such queue)\n";
       return;
     }
-    fmt::format_to(std::back_inserter(line), "  lag {} of {} to {}", saturated_sub(bounds->max_offset, offset),
-                   bounds->min_offset, bounds->max_offset);
+    fmt::format_to(std::back_inserter(line), "  lag {} of {} to {}",
+                   saturated_sub(bounds->max_offset, offset), bounds->min_offset, bounds->max_offset);
     if (offset > bounds->max_offset) line += "  [beyond the queue's end]";
     if (offset < bounds->min_offset) line += "  [before the queue's start]";
     line += '\n';
@@ -263,6 +330,7 @@ class ConfigDump {
   LineOutput output_;
   const bool to_json_;
   DumpQueueTable queues_;
+  TimeText time_;
   json::JsonLine json_;
 };
 

@@ -207,8 +207,7 @@ Result<DumpSummary> dump_log(const DumpInput& input, const DumpOptions& options,
   if (options.join) {
     if (input.survey.consume_queue_is_rocksdb && input.survey.queues.empty()) {
       summary.notes.emplace_back(
-          "the consume queues lie in RocksDB, which this version does not read: --join leaves their fields "
-          "out");
+          "there are no consume queues in the store's RocksDB: --join leaves their fields out");
     } else {
       queues.emplace(input.files, input.survey);
     }

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 #include <iterator>
 #include <string>
 
@@ -12,34 +11,11 @@
 #include "libstore/forensics/dump_json.h"
 #include "libstore/forensics/dump_output.h"
 #include "libstore/forensics/dump_text.h"
+#include "libstore/forensics/message_name.h"
 #include "libstore/format/message_properties.h"
 
 namespace rmq::forensics {
 namespace {
-
-bool all_of_class(std::string_view text, std::string_view allowed) {
-  return !text.empty() && text.find_first_not_of(allowed) == std::string_view::npos;
-}
-
-std::optional<std::int64_t> number(std::string_view text, int base) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
-  return value;
-}
-
-// The physical offset in an offset message id: its last eight bytes.
-std::optional<std::int64_t> offset_of_id(std::string_view id) {
-  if ((id.size() != 32 && id.size() != 56) || !all_of_class(id, "0123456789ABCDEFabcdef"))
-    return std::nullopt;
-  return number(id.substr(id.size() - 16), 16);
-}
-
-std::optional<std::int64_t> offset_typed(std::string_view text) {
-  if (text.starts_with("0x") || text.starts_with("0X")) return number(text.substr(2), 16);
-  // More digits than any offset has: a UNIQ_KEY may be all digits.
-  return all_of_class(text, "0123456789") && text.size() < 20 ? number(text, 10) : std::nullopt;
-}
 
 // Where the text's layout formulas put a field of this record (B, S: host sizes, L: topic length's size, n,
 // t, p).
@@ -85,8 +61,9 @@ class MessageDump {
       print(*record);
     } else {
       summary_.found = false;
-      summary_.notes.push_back(offset_typed(options_.key)
-                                   ? "no message begins at offset " + options_.key + "; rmq-dump log lists those that are there"
+      summary_.notes.push_back(typed_offset(options_.key)
+                                   ? "no message begins at offset " + options_.key +
+                                         "; rmq-dump log lists those that are there"
                                    : "no message '" + options_.key + "' in this store");
     }
     output_.finish();
@@ -101,8 +78,8 @@ class MessageDump {
   }
 
   std::optional<DumpRecord> find() {
-    if (const auto offset = offset_typed(options_.key)) return records_.read(*offset);
-    if (const auto offset = offset_of_id(options_.key)) {
+    if (const auto offset = typed_offset(options_.key)) return records_.read(*offset);
+    if (const auto offset = offset_of_message_id(options_.key)) {
       const auto record = records_.read(*offset);
       std::string id = options_.key;
       for (char& c : id) c = c >= 'a' && c <= 'f' ? static_cast<char>(c - 'a' + 'A') : c;

@@ -250,10 +250,6 @@ Result<DumpSummary> dump_queues(const DumpInput& input, const DumpOptions& optio
     if (topics.matches(queue.topic)) (void)topics.matches_queue(queue.queue_id);
   }
   if (auto error = unmatched_patterns_error(topics, options.strict_names)) return *std::move(error);
-  if (input.survey.consume_queue_is_rocksdb) {
-    summary.notes.emplace_back(
-        "consumequeue/ holds a RocksDB, which this version does not read; only queue files are shown");
-  }
   QueueDump(input, options, summary, out).run(topics);
   return summary;
 }

@@ -255,9 +255,6 @@ class StateDump {
   }
 
   void queues() {
-    if (survey_.consume_queue_is_rocksdb) {
-      summary_.notes.emplace_back("consumequeue/ holds a RocksDB, which this version does not read");
-    }
     if (!to_json_) {
       output_.line(fmt::format("queues         {}\n{:<4}{:<36} {:>5} {:>12} {:>12} {:>6}  {}\n",
                                queues_.size(), "", "topic", "queue", "min", "max", "files", "kind"));

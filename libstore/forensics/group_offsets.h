@@ -1,5 +1,5 @@
 // How far consumer groups have read, as a broker that starts now would load it: consumerOffset.json and
-// delayOffset.json, each from its .bak if need be. RocketMQ: ConsumerOffsetManager, ScheduleMessageService.
+// delayOffset.json, each from its .bak if need be, or RocksDB. RocketMQ: ConsumerOffsetManager, ScheduleMessageService.
 #pragma once
 
 #include <cstdint>

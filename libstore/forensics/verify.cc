@@ -8,6 +8,7 @@
 #include "libstore/forensics/fault_recorder.h"
 #include "libstore/forensics/finding_table.h"
 #include "libstore/forensics/verify_context.h"
+#include "libstore/forensics/verify_rocks.h"
 #include "libstore/preflight/preflight.h"
 #include "libstore/scan/index_geometry.h"
 
@@ -150,9 +151,11 @@ std::int64_t verify_bytes_expected(const scan::StoreSurvey& survey, VerifyLevel 
   return bytes;
 }
 
-VerifySummary run_verify(const io::ReadFileSystem& store_files, const scan::StoreSurvey& survey,
+VerifySummary run_verify(const io::ReadFileSystem& store_files, const scan::StoreSurvey& store_survey,
                          const VerifyOptions& options, const FindingSink& sink) {
-  const FaultRecorder files(store_files);
+  const FaultRecorder recorder(store_files);
+  const rocks::QueueFiles files(recorder, store_survey, !options.running);
+  const scan::StoreSurvey& survey = files.survey();
   VerifyContext context{files, survey, options, {}, {}, {}, {}, {}, {}, false, {}};
   VerifySummary& summary = context.summary;
   summary.bytes_expected = verify_bytes_expected(survey, options.level);
@@ -160,10 +163,15 @@ VerifySummary run_verify(const io::ReadFileSystem& store_files, const scan::Stor
   const std::vector<LogFile> log = place_log_files(files, survey);
   verify_layout(context, log);
   if (!context.cancelled()) verify_log_and_queues(context, log);
-  if (!context.cancelled() && !survey.single_file) verify_state(context);
+  if (!context.cancelled()) verify_rocks_queues(context, files);
+  if (!context.cancelled() && !survey.single_file) {
+    verify_state(context);
+    verify_rocks_config(context);
+  }
+  if (!context.cancelled() && !survey.single_file && context.at_least(VerifyLevel::deep)) verify_progress(context);
   if (!context.cancelled() && context.at_least(VerifyLevel::normal)) forgive_what_recovery_mends(context);
   summary.cancelled = context.cancelled();
-  summary.faults = files.faults();
+  summary.faults = recorder.faults();
   summary.read_errors = summary.read_errors || !summary.faults.empty();
   for (const Finding& finding : context.findings) {
     if (options.wanted && !options.wanted(finding.code)) continue;

@@ -28,6 +28,8 @@ struct VerifyOptions {
   std::size_t jobs = 1;
   std::function<bool()> cancelled;                  // asked often, from any thread
   std::atomic<std::int64_t>* progress = nullptr;    // bytes looked at so far
+  // A broker writes on: state files may be ahead of what is shown of the queues, and RocksDB holds back what came last.
+  bool running = false;
   std::function<bool(std::string_view code)> wanted;  // --only, --skip; empty: all codes
 };
 

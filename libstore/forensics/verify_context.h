@@ -60,6 +60,8 @@ void verify_index_against_log(VerifyContext& context);
 // verify_state.cc: abort, checkpoint, config files.
 void load_topics(VerifyContext& context);
 void verify_state(VerifyContext& context);
+// verify_progress.cc: offsets of consumers and delay levels, transactions, pop, against queues and log.
+void verify_progress(VerifyContext& context);
 
 [[nodiscard]] std::string counted(std::int64_t count, std::string_view one, std::string_view many);
 

@@ -92,6 +92,8 @@ void leave_out(VerifySummary& summary, const scan::StoreSurvey& survey,
 Result<LiveSummary> run_verify_live(const io::ReadFileSystem& files, const scan::StoreConfig& config,
                                     const VerifyOptions& options, const LiveOptions& live, Waiter& waiter,
                                     const FindingSink& sink) {
+  VerifyOptions looking = options;
+  looking.running = live.look.broker_runs;
   LiveSummary result;
   std::set<Identity> suspects;
   std::vector<Finding> reported;
@@ -100,7 +102,7 @@ Result<LiveSummary> run_verify_live(const io::ReadFileSystem& files, const scan:
     if (live.begins) live.begins(store->survey());
     ++result.looks;
     std::vector<Finding> seen;
-    result.verify = run_verify(*store, store->survey(), options,
+    result.verify = run_verify(*store, store->survey(), looking,
                                [&](const Finding& finding) { seen.push_back(finding); });
     const Findings findings(*store, std::move(seen));
     result.settled_to = store->settled_to();

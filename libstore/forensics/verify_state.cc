@@ -7,6 +7,7 @@
 #include "libstore/format/config_files.h"
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/forensics/verify_context.h"
+#include "libstore/rocks/config_tables.h"
 
 namespace rmq::forensics {
 namespace {
@@ -120,6 +121,14 @@ void verify_config(VerifyContext& context) {
   }
 }
 
+void take_topics(VerifyContext& context, const json::Value& file) {
+  const auto topics = format::read_topics(file);
+  if (!topics) return;
+  context.topics_known = true;
+  for (const format::TopicConfig& topic : *topics) context.topics.push_back(topic.name);
+  std::ranges::sort(context.topics);
+}
+
 }  // namespace
 
 void load_topics(VerifyContext& context) {
@@ -129,13 +138,12 @@ void load_topics(VerifyContext& context) {
     if (file.name == topics_file.name) pair.main = &file;
     if (file.name == std::string(topics_file.name) + ".bak") pair.backup = &file;
   }
+  for (const rocks::ConfigTable& table : rocks::read_config_tables(context.files, context.survey)) {
+    if (table.kind == format::ConfigFileKind::topics && table.value) return take_topics(context, *table.value);
+  }
   const auto loaded = format::load_config(topics_file, read_text(context, pair.main), read_text(context, pair.backup));
   if (!loaded.value || loaded.from == format::LoadedFrom::none) return;
-  const auto topics = format::read_topics(*loaded.value);
-  if (!topics) return;
-  context.topics_known = true;
-  for (const format::TopicConfig& topic : *topics) context.topics.push_back(topic.name);
-  std::ranges::sort(context.topics);
+  take_topics(context, *loaded.value);
 }
 
 void verify_state(VerifyContext& context) {

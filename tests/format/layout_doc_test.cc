@@ -10,9 +10,11 @@
 
 #include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/commit_log_record.h"
+#include "libstore/format/config_v2_key.h"
 #include "libstore/format/consume_queue_entry.h"
 #include "libstore/format/consume_queue_ext_unit.h"
 #include "libstore/format/index_file.h"
+#include "libstore/format/rocks_queue.h"
 #include "libstore/format/store_checkpoint.h"
 
 namespace rmq::format {
@@ -27,6 +29,13 @@ const std::map<std::string, std::span<const LayoutField>> kLayouts = {
     {"kIndexHeaderLayout", kIndexHeaderLayout},
     {"kIndexEntryLayout", kIndexEntryLayout},
     {"kStoreCheckpointLayout", kStoreCheckpointLayout},
+    {"kRocksQueueKeyLayout", kRocksQueueKeyLayout},
+    {"kRocksQueueValueLayout", kRocksQueueValueLayout},
+    {"kRocksOffsetKeyLayout", kRocksOffsetKeyLayout},
+    {"kRocksOffsetValueLayout", kRocksOffsetValueLayout},
+    {"kConfigV2NameKeyLayout", kConfigV2NameKeyLayout},
+    {"kConfigV2OffsetKeyLayout", kConfigV2OffsetKeyLayout},
+    {"kConfigV2DataVersionLayout", kConfigV2DataVersionLayout},
 };
 
 std::vector<std::string> cells(const std::string& row) {

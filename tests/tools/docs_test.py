@@ -19,7 +19,8 @@ HEAD = """# Findings
 Every code that `rmq-verify` can report, as `rmq-verify --explain CODE` tells it. A code never changes its meaning. The severity
 is the usual one; a finding may be better or worse ([what the severities mean](rmq-verify.md#severities)).
 
-The first two letters: `CL` commit log, `CQ` consume queues, `IX` index, `CK` checkpoint, `CF` files of `config/`, `ST` the store.
+The first two letters: `CL` commit log, `CQ` consume queues, `IX` index, `CK` checkpoint, `CF` files of `config/` and what they say, `TX` transactions, `PO` pop
+consumption, `ST` the store.
 """
 
 
@@ -112,7 +113,7 @@ class JsonKeys(unittest.TestCase):
             path = store(where)
             for arguments in (["log", "--join", "--hash", "--body", "base64"], ["log", "--stats=queue"], ["log", "--stats=tag"],
                               ["log", "--body", "hex", "-n", "2"], ["log", "--body", "text", "-n", "2"], ["cq", "--all", "--join"],
-                              ["index"], ["index", "--chains"], ["state"], ["config"], ["msg", "0"]):
+                              ["index"], ["index", "--chains"], ["state"], ["config"], ["msg", "0"], ["trace", "0"]):
                 for row in dump(arguments[0], path, *arguments[1:], "--json").rows():
                     keys_of(row, seen[row["kind"]])
         for row in dump("key", store("base"), "key20", "--json").rows():

@@ -11,7 +11,8 @@ from harness import Settings, dump, main, store
 
 # One of each kind; scripts/compare_dump.py goes over all of a folder.
 STORES = ["base", "base-rmq4", "plain", "cq-ext", "batch-inner", "batch-flat", "lmq", "compressed", "ipv6", "index",
-          "expired-front", "expired-front-rmq4", "dledger", "multipath", "topic-v2", "prop-crc", "broker-trans",
+          "expired-front", "expired-front-rmq4", "dledger", "multipath", "topic-v2", "prop-crc", "broker-trans", "rocksdb-cq",
+          "rocksdb-double", "broker-rocksdb",
           "empty", "dmg-cl-overlap", "dmg-cl-renamed", "dmg-cl-swapped", "dmg-cl-empty-middle", "dmg-zero-page",
           "dmg-size-zero", "dmg-blank-lost", "dmg-magic-blank", "dmg-phyoffset-field", "crash-powerloss"]
 

@@ -6,7 +6,7 @@ import unittest
 from harness import Run, Settings, dump, main, verify
 
 LINES, COLUMNS = 24, 100
-VERBS = ["log", "cq", "index", "key", "msg", "state", "config", "usage", "snapshot"]
+VERBS = ["log", "cq", "index", "key", "msg", "trace", "state", "config", "usage", "snapshot"]
 
 
 def flags_in(text):

@@ -29,6 +29,7 @@ def commands(root):
         lambda: dump("index", root, "--chains"),
         lambda: dump("key", root, "key1"),
         lambda: dump("msg", root, "0"),
+        lambda: dump("trace", root, "key1"),
         lambda: dump("state", root),
         lambda: dump("config", root),
     ]

@@ -19,6 +19,7 @@ CASES = {
     "index-chains": ("dmg-index-self-loop", ["index", "--chains", "-n", "3"]),
     "key": ("base", ["key", "key20", "-t", "Orders"]),
     "msg": ("base", ["msg", "1059"]),
+    "trace": ("broker-retry-dlq", ["trace", "key22", "-n", "1"]),
     "state": ("base", ["state"]),
 }
 VERIFY = {

@@ -27,7 +27,6 @@ class WrongUse(unittest.TestCase):
                 (["log", base, "-t"], "--topic needs a value"),
                 (["log", base, "--json=5"], "--json takes no value"),
                 (["log", base, "extra"], "'extra' is one argument too many"),
-                (["trace", base, "key"], "the verb 'trace' (the life of a message) is not in this version yet"),
                 (["snapshot", base], "no file given"),
         ]:
             with self.subTest(arguments=arguments[2:]):
@@ -125,6 +124,7 @@ class WrongUse(unittest.TestCase):
         self.refused(dump("lgo"), "did you mean the verb 'log'?")
         self.refused(dump("lgo", store("base")), "no verb 'lgo'; did you mean 'log'?")
         self.refused(dump("key", store("base")), "no KEY given")
+        self.refused(dump("trace", store("base")), "no KEY given; rmq-dump trace STORE KEY")
         self.refused(dump("msg", store("base")), "no message given")
 
     def test_names_that_match_nothing(self):
@@ -158,6 +158,7 @@ class WrongUse(unittest.TestCase):
                 (["key", base, "nokey", "-t", "Nope", "--no-strict-names"], "no message with the key 'nokey'"),
                 (["msg", base, "77"], "no message begins at offset 77; rmq-dump log lists"),
                 (["msg", base, "0xffffff"], "no message begins at offset 0xffffff"),
+                (["trace", base, "NOTHING"], "no message 'NOTHING' in this store"),
                 (["msg", base, "NOTHING"], "no message 'NOTHING' in this store"),
                 (["log", base, "--key", "nokey"], "no record in the log has this key or id"),
                 (["log", base, "--msgid", "NOTHING"], "no record in the log has this key or id"),
@@ -178,7 +179,7 @@ class WrongUse(unittest.TestCase):
             f.write("nothing of a store\n")
         base = store("base")
         commands = [lambda *rest, verb=verb: dump(verb, *rest) for verb in ("log", "cq", "index", "state", "config")]
-        commands += [lambda where, *rest, verb=verb: dump(verb, where, "key1", *rest) for verb in ("key", "msg")]
+        commands += [lambda where, *rest, verb=verb: dump(verb, where, "key1", *rest) for verb in ("key", "msg", "trace")]
         commands += [verify, lambda *rest: verify(*rest, "--preflight"), lambda *rest: verify(*rest, "--level", "quick")]
         for number, command in enumerate(commands):
             for arguments, sentence in [(["/no/such/store"], "no such store: /no/such/store"), ([empty], "void is empty"),

@@ -7,6 +7,7 @@
 #include "libstore/forensics/dump.h"
 #include "libstore/forensics/follow.h"
 #include "libstore/io/read_file_system.h"
+#include "libstore/rocks/queue_files.h"
 #include "tools/cli/dump_options.h"
 #include "tools/cli/exit_codes.h"
 #include "tools/cli/help.h"
@@ -28,9 +29,6 @@ int fail(const Error& error) {
 // A first word that is neither a verb nor a path was meant as one of the two.
 Error no_such_store(const std::string& store, const Error& error) {
   if (error.code != ErrorCode::not_found) return error;
-  if (const char* what = future_dump_verb(store)) {
-    return wrong_use("the verb '" + store + "' (" + what + ") is not in this version yet");
-  }
   std::string sentence = "no such store: " + store;
   const std::string verb = nearest(store, dump_verbs());
   if (!verb.empty() && store.find('/') == std::string::npos)
@@ -44,6 +42,7 @@ Result<forensics::DumpSummary> run_verb(const std::string& verb, const forensics
   if (verb == "index") return dump_index(input, options, out);
   if (verb == "key") return dump_key(input, options, out);
   if (verb == "msg") return dump_message(input, options, out);
+  if (verb == "trace") return dump_trace(input, options, out);
   if (verb == "config") return dump_config(input, options, out);
   if (verb == "usage") return dump_usage(input, options, out);
   if (verb == "state") return dump_state(input, options, ask_lock_state(input.survey), out);
@@ -82,8 +81,8 @@ int run_on_store(const std::string& verb, const Arguments& arguments) {
   if (arguments.positionals().size() < wanted) {
     return fail(wrong_use(arguments.positionals().empty()
                               ? "no STORE given; rmq-dump VERB STORE, see rmq-dump --help"
-                          : verb == "key" ? "no KEY given; rmq-dump key STORE KEY"
-                                          : "no message given; rmq-dump msg STORE ID|OFFSET"));
+                          : verb == "msg" ? "no message given; rmq-dump msg STORE ID|OFFSET"
+                                          : "no KEY given; rmq-dump " + verb + " STORE KEY"));
   }
   const auto options = dump_options(verb, arguments, *common);
   if (!options) return fail(options.error());
@@ -94,15 +93,17 @@ int run_on_store(const std::string& verb, const Arguments& arguments) {
   if (common->max_duration_ms > 0) stop_after(common->max_duration_ms);
   if (verb == "snapshot") return run_snapshot(arguments, *common, *survey);
   StandardOutput out;
-  const ReadingFiles files(*common);
+  const ReadingFiles reading(*common);
+  const rocks::QueueFiles files(reading.get(), *survey);
   Progress progress(std::string(kProgram), common->progress, 0);
-  const forensics::DumpInput input{files.get(), *survey, progress};
   const bool following = arguments.has("follow");
   RealWaiter waiter;
-  const auto summary = following ? forensics::follow_log(input, *options, {}, waiter, out)
-                                 : run_verb(verb, input, *options, out);
+  auto summary = following ? forensics::follow_log({reading.get(), *survey, progress}, *options, {}, waiter, out)
+                           : run_verb(verb, {files, files.survey(), progress}, *options, out);
   progress.finish();
   if (!summary) return fail(summary.error());
+  for (const std::string& fault : files.faults())
+    summary->faults.push_back("the RocksDB with the consume queues: " + fault);
   return report(*summary, following, out);
 }
 
@@ -115,8 +116,6 @@ int run_dump(const std::vector<std::string>& tokens) {
   if (named) {
     verb = rest.front();
     rest.erase(rest.begin());
-  } else if (!rest.empty() && future_dump_verb(rest.front()) != nullptr) {
-    return fail(no_such_store(rest.front(), Error{ErrorCode::not_found, 0, ""}));
   }
   const auto arguments = parse_arguments(dump_grammar(verb), rest);
   if (!arguments) {

@@ -205,14 +205,9 @@ void append(std::vector<Flag>& flags, const std::vector<Flag>& more) {
 }  // namespace
 
 const std::vector<std::string>& dump_verbs() {
-  static const std::vector<std::string> kVerbs{"log",   "cq",     "index", "key",     "msg",
-                                               "state", "config", "usage", "snapshot"};
+  static const std::vector<std::string> kVerbs{"log",   "cq",    "index",  "key",   "msg",
+                                               "trace", "state", "config", "usage", "snapshot"};
   return kVerbs;
-}
-
-const char* future_dump_verb(const std::string& verb) {
-  if (verb == "trace") return "the life of a message";
-  return nullptr;
 }
 
 Grammar dump_grammar(const std::string& verb) {
@@ -221,7 +216,7 @@ Grammar dump_grammar(const std::string& verb) {
   grammar.verb = verb;
   grammar.flags = common_flags();
   if (verb != "snapshot") grammar.flags.push_back({"max-duration"});
-  grammar.positionals = verb == "key" || verb == "msg" ? 2 : 1;
+  grammar.positionals = verb == "key" || verb == "msg" || verb == "trace" ? 2 : 1;
   if (verb == "log") {
     for (const auto* flags : {&kTopicFlags, &kQueueFlags, &kTimeFlags, &kOffsetFlags, &kContentFlags,
                               &kCountFlags, &kRecordFlags}) {
@@ -247,6 +242,9 @@ Grammar dump_grammar(const std::string& verb) {
     grammar.flags.push_back({"limit,n"});
   } else if (verb == "msg") {
     append(grammar.flags, kRecordFlags);
+  } else if (verb == "trace") {
+    for (const auto* flags : {&kTopicFlags, &kTimeFlags, &kOffsetFlags}) append(grammar.flags, *flags);
+    grammar.flags.push_back({"limit,n"});
   } else if (verb == "snapshot") {
     grammar.flags.push_back({"out"});
   }
@@ -277,11 +275,11 @@ Result<DumpOptions> dump_options(const std::string& verb, const Arguments& argum
                          " exclude each other: the log goes on growing");
     }
   }
-  if (verb == "key" || verb == "msg") {
+  if (verb == "key" || verb == "msg" || verb == "trace") {
     options.filter.keys.clear();
     options.key = arguments.positionals().at(1);
     if (options.key.empty())
-      return wrong_use("an empty text is no " + std::string(verb == "key" ? "key" : "message id"));
+      return wrong_use("an empty text is no " + std::string(verb == "msg" ? "message id" : "key"));
   }
   return options;
 }

@@ -13,8 +13,6 @@ namespace rmq::cli {
 
 // Sorted as help lists them.
 [[nodiscard]] const std::vector<std::string>& dump_verbs();
-// Verbs of the family that this version does not have: their name and a word about them; nullptr otherwise.
-[[nodiscard]] const char* future_dump_verb(const std::string& verb);
 [[nodiscard]] Grammar dump_grammar(const std::string& verb);
 [[nodiscard]] Result<forensics::DumpOptions> dump_options(const std::string& verb, const Arguments& arguments,
                                                           const CommonOptions& common);

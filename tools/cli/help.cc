@@ -14,6 +14,7 @@ constexpr std::string_view kDump =
   index   index headers, entries, chains                       rmq-dump index STORE [--file F]
   key     messages by key, as the broker finds them            rmq-dump key STORE KEY [-t TOPIC]
   msg     one message, all that is known of it                 rmq-dump msg STORE ID|OFFSET
+  trace   the life of a message, step by step                  rmq-dump trace STORE KEY|ID|OFFSET
   state   layout, sizes, lock, abort, checkpoint, queues       rmq-dump state STORE
   config  topics, groups, offsets with lag, delay progress     rmq-dump config STORE
   usage   bytes by file, day and topic; who still has to read  rmq-dump usage STORE
@@ -119,6 +120,25 @@ How:    -o FORM --json -j N --max-rate B --max-duration T --mem B --utc --progre
 Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
 
 Exit: 0 found, 4 not found, 8 could not read, 16 wrong use, 32 cancelled; added up.
+)";
+
+constexpr std::string_view kTrace =
+    R"(Usage: rmq-dump trace STORE KEY|ID|OFFSET [flags]    the life of a message, step by step
+
+KEY     a UNIQ_KEY, or one of a message's KEYS: every message that has it
+ID      an offset message id (32 or 56 hex digits)      OFFSET  a physical offset of any copy of it
+
+Which:  -t, --topic GLOB...   -T, --exclude-topic GLOB...   --no-system   --no-strict-names
+                                        the topic that the message belongs to, wherever it waits
+        --since TIME   --until TIME   --from OFFSET   --to OFFSET     only this part of the log
+        -n, --limit N                   at most N messages (default 1000)
+How:    -o text|json  --json  -j N  --max-rate B  --mem B  --utc  --progress WHEN --color WHEN
+Where:  --broker-conf FILE  --commitlog DIR[,DIR]  --consumequeue DIR  --index DIR  --config DIR
+
+The log is walked once: half message and what decided it, waits on delay levels and in the timer,
+deliveries, retries, dead letters, pop check points and acknowledgements. Last: what it is now.
+
+Exit: 0 found, 4 not found, or gaps, 8 could not read, 16 wrong use, 32 cancelled; added up.
 )";
 
 constexpr std::string_view kState =
@@ -271,13 +291,14 @@ read or write, 16 wrong use, 32 cancelled, 64 the store is in use. Manual: man r
 }  // namespace
 
 std::string_view dump_help(std::string_view verb) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kPages{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kPages{
       {{"", kDump},
        {"log", kLog},
        {"cq", kCq},
        {"index", kIndex},
        {"key", kKey},
        {"msg", kMsg},
+       {"trace", kTrace},
        {"state", kState},
        {"config", kConfig},
        {"usage", kUsage},
