@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "libstore/base/saturate.h"
 #include "libstore/bytes/big_endian.h"
@@ -21,7 +22,7 @@
 namespace rmq::forensics {
 namespace {
 
-constexpr std::size_t kManyFindings = 1000;
+constexpr std::int64_t kManyFindings = 1000;
 // A level's thread looks every 100 ms; a broker under load is seconds late.
 constexpr std::int64_t kLateMs = 60'000;
 constexpr std::int64_t kMostPopRecords = 1'000'000;
@@ -77,7 +78,6 @@ class ProgressJudge {
     std::map<std::string, std::int64_t>
         strangers;  // groups that nobody lists, and how many offsets they have
     std::set<std::pair<std::string, std::string>> no_topic;
-    std::size_t told = 0;
     for (const format::ConsumerOffset& offset : *progress_.offsets) {
       if (progress_.groups && !std::ranges::binary_search(*progress_.groups, offset.group) &&
           !offset.group.starts_with("CID_RMQ_SYS_"))
@@ -89,7 +89,13 @@ class ProgressJudge {
         if (!known && offset.offset > 0) no_topic.emplace(offset.topic, offset.group);
         continue;
       }
-      if (told < kManyFindings && judge(offset, queues_.bounds(*queue), file)) ++told;
+      judge(offset, queues_.bounds(*queue), file);
+    }
+    for (const auto& [code, severity, count] : {std::tuple("CF-OFFSET-BEYOND", Severity::degraded, beyond_),
+                                                std::tuple("CF-OFFSET-BELOW", Severity::benign, below_)}) {
+      if (count > kManyFindings)
+        context_.add(code, severity, file, 0, 0,
+                     fmt::format("{} more like those named are left out", count - kManyFindings));
     }
     for (const auto& [topic, group] : no_topic) {
       add("CF-OFFSET-TOPIC", Severity::benign, file, topic, -1, -1,
@@ -102,30 +108,28 @@ class ProgressJudge {
     }
   }
 
-  bool judge(const format::ConsumerOffset& offset, const QueueBounds& bounds, const std::string& file) {
+  void judge(const format::ConsumerOffset& offset, const QueueBounds& bounds, const std::string& file) {
     if (offset.offset > bounds.max_offset) {
-      if (context_.options.running) return false;
+      if (context_.options.running || !may_tell(beyond_)) return;
       const bool consequence = is_damaged(offset.topic, offset.queue_id);
+      const std::int64_t ahead = saturated_sub(offset.offset, bounds.max_offset);
       add("CF-OFFSET-BEYOND", consequence ? Severity::benign : Severity::degraded, file, offset.topic,
           offset.queue_id, offset.offset,
           fmt::format("{} reads on at {}, and the queue ends at {}: {}", offset.group, offset.offset,
                       bounds.max_offset,
                       consequence ? "a consequence of what else is wrong with it"
                                   : fmt::format("the next {} could be passed over, or a client starts again",
-                                                counted(saturated_sub(offset.offset, bounds.max_offset),
-                                                        "message", "messages"))));
-      return true;
-    }
-    if (offset.offset < bounds.min_offset && bounds.max_offset > 0) {
+                                                counted(ahead, "message", "messages"))));
+    } else if (offset.offset < bounds.min_offset && bounds.max_offset > 0 && may_tell(below_)) {
+      const std::int64_t expired = saturated_sub(bounds.min_offset, std::max<std::int64_t>(offset.offset, 0));
       add("CF-OFFSET-BELOW", Severity::benign, file, offset.topic, offset.queue_id, offset.offset,
           fmt::format("{} reads on at {}, and the queue begins at {}: {} expired unread", offset.group,
-                      offset.offset, bounds.min_offset,
-                      counted(saturated_sub(bounds.min_offset, std::max<std::int64_t>(offset.offset, 0)),
-                              "message has", "messages have")));
-      return true;
+                      offset.offset, bounds.min_offset, counted(expired, "message has", "messages have")));
     }
-    return false;
   }
+
+  // Of one kind there may be as many as there are groups and queues.
+  static bool may_tell(std::int64_t& count) { return ++count <= kManyFindings; }
 
   void delays() {
     std::optional<std::int32_t> levels;
@@ -266,7 +270,7 @@ class ProgressJudge {
           hidden.erase(one);
         } else if (pop->offsets[i] >= queue_end) {
           ++nowhere;
-        } else if (!pop->is_acked(i)) {
+        } else if (!pop->is_acked(i) && std::ssize(hidden) < kMostPopRecords) {
           hidden.insert(std::move(one));
         }
       }
@@ -288,6 +292,8 @@ class ProgressJudge {
   RecordReader records_;
   ConsumerProgress progress_;
   std::int64_t newest_ = 0;  // store time in the log
+  std::int64_t beyond_ = 0;  // consumers, told and untold
+  std::int64_t below_ = 0;
 };
 
 }  // namespace
