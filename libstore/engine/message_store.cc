@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <set>
+#include <string_view>
+#include <utility>
 
 #include "libstore/base/parallel.h"
 #include "libstore/bytes/big_endian.h"
@@ -338,6 +341,7 @@ Status MessageStore::open_queues(const scan::StoreSurvey& survey) {
   parallel_for(options_.jobs, survey.queues.size(), {}, [&](std::size_t, std::size_t i) {
     tails[i] = derive::find_queue_tail(files_, survey.queues[i], bounds);
   });
+  std::set<std::pair<std::string_view, std::int32_t>> there;
   for (std::size_t i = 0; i < survey.queues.size(); ++i) {
     if (!tails[i]) return std::move(tails[i]).error();
     const scan::Queue& queue = survey.queues[i];
@@ -353,9 +357,10 @@ Status MessageStore::open_queues(const scan::StoreSurvey& survey) {
     const std::int64_t floor = plan.floor_of(queue.topic, queue.queue_id) - (tails[i]->batch ? 1 : 0);
     tails[i]->max_physic = std::max(tails[i]->max_physic, floor);
     RMQ_CHECK(queues_->add_queue(queue.topic, queue.queue_id, *tails[i]));
+    there.emplace(queue.topic, queue.queue_id);
   }
   for (const recovery::QueueFloor& floor : plan.floors) {
-    if (queues_->range(floor.topic, floor.queue_id)) continue;
+    if (there.contains({floor.topic, floor.queue_id})) continue;
     derive::QueueTail history;
     history.batch = plan.batch_topics.contains(floor.topic);
     history.max_physic = floor.log_offset - (history.batch ? 1 : 0);

@@ -239,7 +239,11 @@ class Planner {
     index_from_ = kEverything;
     if (!survey_.config.message_index_enable || !options_.judge_index) return;
     const auto& all = index_.files();
-    const bool was_there = !all.empty() || checkpoint_.index_msg_timestamp > 0;
+    // An index file that got another name is none any more, but says that there was one.
+    const bool renamed = std::ranges::any_of(survey_.index_strays, [](const scan::StoreFile& file) {
+      return std::ranges::all_of(file.name, [](char c) { return c >= '0' && c <= '9'; });
+    });
+    const bool was_there = !all.empty() || renamed || checkpoint_.index_msg_timestamp > 0;
     index_kept_ = index_.sound();
     const bool full = options_.depth == Depth::full;
     std::int64_t wrong_from = std::min(not_indexed_from_, plan_.log_end);

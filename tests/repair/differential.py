@@ -152,7 +152,7 @@ class RepairRun(Run):
         gone = result.gone - destroyed
         if gone:
             case.faults.append(f"{which}: gone though whole: {sorted(gone)[:5]}")
-        hidden = set(row.get("notFoundByUniqKeyPhyOffsets", [])) - result.gone
+        hidden = set(row.get("notFoundByUniqKeyPhyOffsets", [])) - result.gone - destroyed
         if hidden:
             case.faults.append(f"{which}: served and not found by key: {sorted(hidden)[:5]}")
 

@@ -181,6 +181,29 @@ class Others(unittest.TestCase):
         self.assertEqual(tree(target), now)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root gives files away")
+    def test_the_only_index_file_has_another_name(self):
+        root = copy("topic-v2", "index-renamed")
+        [name] = os.listdir(os.path.join(root, "index"))
+        os.rename(os.path.join(root, "index", name), os.path.join(root, "index", "000" + name))
+        before = len(dump("index", store("topic-v2"), "--json").rows("indexEntry"))
+        self.assertGreater(before, 0)
+        run = repair(root, "--yes")
+        self.assertEqual(run.code, 1, run.err)
+        self.assertEqual(len(dump("index", root, "--json").rows("indexEntry")), before)
+
+    def test_the_first_file_of_a_queue_that_was_created_again(self):
+        root = copy("recreated", "created-again")
+        unit = os.path.join(root, "consumequeue", "Again", "1", "00000000000000000000")
+        with open(unit, "r+b") as file:
+            file.seek(18)
+            bits = file.read(1)[0]
+            file.seek(18)
+            file.write(bytes([bits ^ 8]))
+        run = repair(root, "--yes")
+        self.assertEqual(run.code, 1, run.err)
+        self.assertEqual(verify(root, "--level", "paranoid").code, 0)
+        self.assertEqual(dump("cq", root, "-t", "Again", "--json").out, dump("cq", store("recreated"), "-t", "Again", "--json").out)
+
     def test_owners_and_modes(self):
         target = copy("dmg-cq-missing-queue", "owners")
         subprocess.run(["chown", "-R", "12345:23456", target], check=True)

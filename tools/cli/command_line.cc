@@ -61,11 +61,6 @@ std::string help_hint(const Grammar& grammar) {
 }
 
 Error unknown_flag(const Grammar& grammar, const std::string& typed) {
-  for (const FutureFlag& future : grammar.future) {
-    if (typed == future.name) {
-      return wrong_use(typed + " (" + std::string(future.what) + ") is not in this version yet");
-    }
-  }
   std::vector<std::string> known;
   for (const Flag& flag : grammar.flags) known.push_back("--" + std::string(long_name(flag)));
   const std::string close = nearest(typed, known);

@@ -25,17 +25,10 @@ struct Flag {
   FlagKind kind = FlagKind::value;
 };
 
-// A flag of the whole family that a version does not have yet.
-struct FutureFlag {
-  std::string_view name;  // "--follow", "-f"
-  std::string_view what;  // "following a live store"
-};
-
 struct Grammar {
   std::string program;
   std::string verb;  // for sentences; may be empty
   std::vector<Flag> flags;
-  std::vector<FutureFlag> future;
   std::size_t positionals = 1;  // STORE and what the verb needs besides
   // Flags whose value may be left out, and what it then is: {"--stats", "topic"}.
   std::map<std::string, std::string> optional_values;
