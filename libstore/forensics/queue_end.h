@@ -17,8 +17,9 @@ namespace rmq::forensics {
 // place in the file, until that says false.
 template <class Visit>
 void units_backwards(const io::ReadFile& file, std::int64_t unit_size, std::int64_t end, const Visit& visit) {
-  constexpr std::int64_t kBlock = 64 << 10;
-  const std::int64_t block_size = kBlock / unit_size * unit_size;
+  constexpr std::int64_t kFirstBlock = 4 << 10;  // mostly the unit that is looked for is near
+  constexpr std::int64_t kLargestBlock = 64 << 10;
+  std::int64_t block_size = kFirstBlock / unit_size * unit_size;
   std::vector<std::byte> block;
   for (std::int64_t to = end / unit_size * unit_size; to > 0;) {
     const std::int64_t from = std::max<std::int64_t>(to - block_size, 0);
@@ -32,6 +33,7 @@ void units_backwards(const io::ReadFile& file, std::int64_t unit_size, std::int6
       }
     }
     to = from;
+    block_size = std::min(block_size * 2, kLargestBlock / unit_size * unit_size);
   }
 }
 

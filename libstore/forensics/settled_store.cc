@@ -9,7 +9,9 @@
 #include "libstore/forensics/growing_log.h"
 #include "libstore/forensics/queue_end.h"
 #include "libstore/format/index_file.h"
+#include "libstore/format/mapped_file_name.h"
 #include "libstore/format/store_checkpoint.h"
+#include "libstore/scan/commit_log_walker.h"
 #include "libstore/scan/index_geometry.h"
 
 namespace rmq::forensics {
@@ -306,13 +308,14 @@ void SettledStore::settle(const Look& before, Look& now) {
     // A last record that is half written is not there yet; but one that a queue leads to was whole.
     settled_to_ = now.last_is_whole || reach >= now.last_begin ? now.log_end : now.last_begin;
   } else {
-    settled_to_ = now.newest ? now.newest->offset : before.log_end;
+    // From the first look: the queues' ends were then found one after the other, and those that the second
+    // look found are all behind it.
+    settled_to_ = before.newest ? before.newest->offset : before.log_end;
   }
-  if (!quiet_ && now.newest && now.survey.commit_log_is_dledger) settled_to_ -= kDledgerEntryHeaderSize;
+  if (!quiet_ && before.newest && now.survey.commit_log_is_dledger) settled_to_ -= kDledgerEntryHeaderSize;
   survey_ = std::move(now.survey);
-  const std::int64_t space_end = now.space_end;
-  limit_queues(now, space_end);
-  limit_index(space_end);
+  limit_queues(now);
+  limit_index();
   limit_log();
   keep_state(before, now);
   // What is left of the parts that are only named.
@@ -342,7 +345,26 @@ void SettledStore::limit_log() {
   limits_.emplace(log.back().path, std::move(limit));
 }
 
-void SettledStore::limit_queues(const Look& now, std::int64_t space_end) {
+std::int64_t SettledStore::log_space_end() const {
+  const scan::MappedFileSet& log = survey_.commit_log;
+  std::set<std::string> directories;
+  for (const scan::MappedFile& file : log.files)
+    directories.insert(file.path.substr(0, file.path.size() - file.name.size()));
+  std::int64_t end = 0;
+  for (const std::string& directory : directories) {
+    const auto entries = files_.list(directory);
+    if (!entries) continue;
+    for (const io::DirectoryEntry& entry : *entries) {
+      const auto start = format::parse_mapped_file_name(entry.name);
+      if (start && *start <= scan::kLargestFileStart)
+        end = std::max(end, *start + std::max(entry.size, log.file_size));
+    }
+  }
+  return end;
+}
+
+void SettledStore::limit_queues(const Look& now) {
+  const std::int64_t space_end = log_space_end();
   // Where nothing moved, a unit that leads behind the mark does not lead to something new.
   const auto is_later = [&](const ConsumeQueueEntry& entry) {
     return !quiet_ && entry.commit_log_offset >= settled_to_ && entry.commit_log_offset < space_end;
@@ -384,7 +406,7 @@ void SettledStore::limit_queues(const Look& now, std::int64_t space_end) {
   }
 }
 
-void SettledStore::limit_index(std::int64_t space_end) {
+void SettledStore::limit_index() {
   auto& index = survey_.index_files;
   while (!index.empty() && index.back().size == 0) index.pop_back();
   if (index.empty()) return;
@@ -407,6 +429,7 @@ void SettledStore::limit_index(std::int64_t space_end) {
       if (!read || *read < at.size()) return std::nullopt;
       return format::IndexEntry::load(at.data());
     };
+    const std::int64_t space_end = log_space_end();
     const auto is_later = [&](const format::IndexEntry& entry) {
       return entry.phy_offset >= settled_to_ && entry.phy_offset < space_end;
     };
@@ -451,21 +474,16 @@ void SettledStore::keep_state(const Look& before, const Look& now) {
     if (const auto state = state_.find(file.path); state != state_.end())
       file.size = std::ssize(state->second);
   }
-  // The older of both looks: what it says was in the log then. Only if the dispatcher is far behind is the
-  // mark older still.
+  // The older of both looks; and where the log goes on, no time that has a record behind the mark.
   if (!survey_.checkpoint || !before.checkpoint) return;
   std::vector<std::byte> bytes = *before.checkpoint;
   survey_.checkpoint->size = std::ssize(bytes);
-  if (settled_to_ < before.log_end && survey_.checkpoint->size == format::kCheckpointFileSize) {
+  if (!quiet_ && survey_.checkpoint->size == format::kCheckpointFileSize) {
     auto checkpoint = format::StoreCheckpoint::read(bytes);
     RecordReader records(files_, survey_);
-    const bool moved = before.newest && before.newest->offset < settled_to_;
-    const auto first = survey_.commit_log.files.empty()
-                           ? std::nullopt
-                           : records.read(survey_.commit_log.files.front().start);
-    const std::int64_t latest = moved   ? before.newest->store_timestamp
-                                : first ? first->message.store_timestamp
-                                        : 0;
+    const auto& log = survey_.commit_log.files;
+    const auto first = log.empty() ? std::nullopt : records.read(log.front().start);
+    const std::int64_t latest = first ? first->message.store_timestamp : 0;
     for (std::int64_t* time : {&checkpoint.physic_msg_timestamp, &checkpoint.logics_msg_timestamp,
                                &checkpoint.index_msg_timestamp}) {
       if (*time <= now.last_timestamp) *time = std::min(*time, latest);

@@ -5,7 +5,7 @@
 //
 // RocketMQ dispatches the log in its order, each record to its queues and then to the index
 // (ReputMessageService): once a queue holds a record, everything before that record is in queues and index.
-// The newest unit of all queues is the mark.
+// The newest unit of all queues is the mark; how far each queue is shown is looked for after it.
 //
 // What vanishes between the look and the reading (expiry, a deleted topic) reads as zeros, and is remembered.
 #pragma once
@@ -71,8 +71,11 @@ class SettledStore final : public io::ReadFileSystem {
   SettledStore(const io::ReadFileSystem& files, const Options& options);
   void settle(const Look& before, Look& now);
   void limit_log();
-  void limit_queues(const Look& now, std::int64_t space_end);
-  void limit_index(std::int64_t space_end);
+  void limit_queues(const Look& now);
+  void limit_index();
+  // Where the log's files end now: what leads further leads nowhere. Asked after what was written was looked
+  // at.
+  [[nodiscard]] std::int64_t log_space_end() const;
   void keep_state(const Look& before, const Look& now);
   [[nodiscard]] const scan::StoreFile* find(const std::string& path) const;
 

@@ -226,7 +226,7 @@ class Beside:
         try:
             java.tell("rate 10")  # until it is warm
             java.answer()
-            for _ in range(4):
+            for _ in range(8):
                 java.tell("rate 8")
                 alone.append(int(java.answer().split()[1]))
                 java.tell("rate 8")
@@ -240,8 +240,9 @@ class Beside:
         finally:
             java.kill()
         a, b = statistics.median(alone), statistics.median(beside)
+        pairs = statistics.median(with_it / without for without, with_it in zip(alone, beside))
         print(f"speed: {a:.0f} messages a second alone {alone}, {b:.0f} beside rmq-verify --live --max-rate 50M {beside}: "
-              f"{b / a:.2f}", flush=True)
+              f"{b / a:.2f}; one after the other: {pairs:.2f}", flush=True)
 
     def run(self):
         for name in ("compare", "load", "speed"):

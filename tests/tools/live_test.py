@@ -162,6 +162,12 @@ class Follow(LiveStore):
         self.assertGreater(time.monotonic() - started, 1.9)
         self.assertEqual(run.rows(), wanted[-3:])
 
+    def test_without_follow_the_duration_cancels(self):
+        run = dump("log", self.root, "--json", "--max-rate", "1K", "--max-duration", "1")
+        self.assertEqual(run.code, CANCELLED, run.err)
+        self.assertIn("stopped by --max-duration", run.err)
+        self.assertEqual(run.rows(), self.rows[:len(run.rows())])
+
     def test_limit_ends_it(self):
         run = dump("log", self.root, "-f", "--json", "-n", "7")
         self.assertEqual(run.code, 0, run.err)
