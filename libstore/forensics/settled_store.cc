@@ -393,7 +393,11 @@ void SettledStore::limit_queues(const Look& now) {
                         return false;
                       });
     }
-    if (tail) tails_[queue.topic].push_back(*std::move(tail));
+    if (tail) {
+      tails_[queue.topic].push_back(*std::move(tail));
+    } else if (now.last_units[i].number >= 0) {
+      made_anew_.insert(queue.topic);
+    }
     // A file that was just made has no length yet.
     while (!files.empty() && files.back().size == 0 && files.back().start >= end * unit_size)
       files.pop_back();
@@ -530,6 +534,7 @@ std::set<std::string> SettledStore::vanished() const {
 }
 
 bool SettledStore::is_unchanged(const std::string& topic) const {
+  if (made_anew_.contains(topic)) return false;
   const auto tails = tails_.find(topic);
   if (tails == tails_.end()) return true;
   return std::ranges::all_of(tails->second, [&](const QueueTail& tail) {

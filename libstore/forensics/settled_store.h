@@ -56,8 +56,8 @@ class SettledStore final : public io::ReadFileSystem {
 
   // As StoreFile::shown. Files that were not there any more when they were to be read.
   [[nodiscard]] std::set<std::string> vanished() const;
-  // Whether all queues of the topic still end, up to the mark, as they did: they were neither deleted nor
-  // made anew.
+  // Whether all queues of the topic begin before the mark and still end, up to it, as they did: they were
+  // neither deleted nor made anew.
   [[nodiscard]] bool is_unchanged(const std::string& topic) const;
   // Whether there is such a file or directory now. `shown` as in a finding.
   [[nodiscard]] bool exists(const std::string& shown) const;
@@ -88,6 +88,7 @@ class SettledStore final : public io::ReadFileSystem {
   std::unordered_map<std::string, std::unique_ptr<Limit>> limits_;  // by path
   std::unordered_map<std::string, std::vector<std::byte>> state_;   // by path
   std::unordered_map<std::string, std::vector<QueueTail>> tails_;   // by topic
+  std::set<std::string> made_anew_;  // topics with a queue that begins behind the mark
   std::vector<const scan::StoreFile*> by_path_;
   mutable std::mutex mutex_;
   mutable std::set<std::string> vanished_;

@@ -47,6 +47,8 @@ class Findings {
   [[nodiscard]] bool is_gone(const Finding& finding) const {
     if (vanished_.contains(finding.file)) return true;
     if (!finding.topic.empty() && !store_.is_unchanged(finding.topic)) return true;
+    // A topic that was deleted and made anew has no queue until its first message comes.
+    if (finding.code == "CQ-MISSING-QUEUE" && store_.exists(finding.file)) return true;
     return known_file(finding.file) && !store_.exists(finding.file);
   }
 
