@@ -201,7 +201,8 @@ class Others(unittest.TestCase):
             file.write(bytes([bits ^ 8]))
         run = repair(root, "--yes")
         self.assertEqual(run.code, 1, run.err)
-        self.assertEqual(verify(root, "--level", "paranoid").code, 0)
+        verdict = verify(root, "--level", "paranoid")
+        self.assertEqual(verdict.code, 0, verdict.out + verdict.err)
         self.assertEqual(dump("cq", root, "-t", "Again", "--json").out, dump("cq", store("recreated"), "-t", "Again", "--json").out)
 
     def test_owners_and_modes(self):
