@@ -97,9 +97,6 @@ class Comparer:
         # What an earlier generation left behind the log's end is told, and is no difference.
         end = max((r["phyOffset"] for r in records), default=0)
         differences = [f"gap {gap}" for gap in gaps if gap["looksLike"] != "stale" or gap["from"] < end]
-        skipped = {"compactionLogOffset"}
-        if name.startswith("compaction"):
-            skipped = skipped | {"readable"}
         if [r["phyOffset"] for r in records] != [e["phyOffset"] for e in expected]:
             missing = {e["phyOffset"] for e in expected} - {r["phyOffset"] for r in records}
             invented = {r["phyOffset"] for r in records} - {e["phyOffset"] for e in expected}
@@ -108,10 +105,10 @@ class Comparer:
         for want in expected:
             got = by_offset.get(want["phyOffset"], {})
             wrong = {k: (v, got.get(k, "absent")) for k, v in want.items()
-                     if k not in skipped and (k not in got or got[k] != v or type(got[k]) is not type(v))}
+                     if k not in got or got[k] != v or type(got[k]) is not type(v)}
             if got and wrong:
                 differences.append(f"at {want['phyOffset']}: {wrong}")
-            extra = set(got) - set(want) - {"kind", "schema"} - skipped
+            extra = set(got) - set(want) - {"kind", "schema"}
             if extra:
                 differences.append(f"at {want['phyOffset']}: unexpected {extra}")
         return differences

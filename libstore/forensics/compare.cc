@@ -350,7 +350,7 @@ class LogComparison {
 
   void compare_same_place(const LogItems& a, const LogItems& b) {
     if (a.kind() == Kind::record) {
-      if (first_.survey.commit_log_is_dledger) unlike_bytes(a.from() - kDledgerEntryHeaderSize, a.from());
+      if (first_.survey.commit_log_is_dledger) unlike_bytes(a.from() - format::kDledgerEntryHeaderSize, a.from());
       const auto [at, other] = std::ranges::mismatch(a.bytes(), b.bytes());
       if (at == a.bytes().end()) return;
       const std::int64_t place = at - a.bytes().begin();

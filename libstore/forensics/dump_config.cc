@@ -8,6 +8,7 @@
 #include "libstore/forensics/dump.h"
 #include "libstore/forensics/dump_json.h"
 #include "libstore/forensics/dump_output.h"
+#include "libstore/forensics/dump_parts.h"
 #include "libstore/forensics/dump_queue_table.h"
 #include "libstore/forensics/dump_text.h"
 #include "libstore/forensics/transaction_progress.h"
@@ -28,19 +29,15 @@ class ConfigDump {
         output_(options.filter, summary, out),
         to_json_(options.format == OutputFormat::json),
         queues_(input.files, input.survey),
-        time_(options.utc) {}
+        time_(options.utc),
+        parts_(input, options, summary, output_) {}
 
   void run() {
     const auto listed = input_.files.list(input_.survey.config_directory());
     if (!listed && listed.error().code != ErrorCode::not_found)
       summary_.faults.push_back(listed.error().message());
     for (const format::ConfigFile& file : format::config_files()) dump(file);
-    for (const scan::OtherFile& other : input_.survey.others) {
-      if (other.part == scan::OtherPart::timer) {
-        summary_.notes.emplace_back("the timer's wheel and log are not read in this version");
-        break;
-      }
-    }
+    parts_.timer_progress(queues_);
     for (const rocks::ConfigTable& table : rocks::read_config_tables(input_.files, input_.survey))
       dump(table);
     transactions();
@@ -88,6 +85,7 @@ class ConfigDump {
       case format::ConfigFileKind::subscription_groups: groups(value); break;
       case format::ConfigFileKind::consumer_offsets: offsets(value); break;
       case format::ConfigFileKind::delay_offsets: delays(value); break;
+      case format::ConfigFileKind::timer_metrics: parts_.timer_metrics(value); break;
       default: break;
     }
   }
@@ -331,6 +329,7 @@ class ConfigDump {
   const bool to_json_;
   DumpQueueTable queues_;
   TimeText time_;
+  PartsDump parts_;
   json::JsonLine json_;
 };
 

@@ -346,6 +346,7 @@ void RecordJson::joined(json::JsonLine& out, const JoinedUnits& units) {
     out.field("batchNum", *units.batch_num);
     out.field("cqQueueOffset", units.unit_queue_offset);
   }
+  if (units.compaction_log_offset) out.field("compactionLogOffset", *units.compaction_log_offset);
   out.field("inCq", units.in_queue);
   if (!units.others.empty()) {
     out.key("otherQueues");

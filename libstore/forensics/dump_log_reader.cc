@@ -136,10 +136,10 @@ void LogReader::take_record(LogBatch& batch, const scan::LogItem& item, std::int
     record.file = file.name;
     taken.duplicate_of = records_.original_of(record, file_index_);
   }
-  if (input_.survey.commit_log_is_dledger && item.position >= kDledgerEntryHeaderSize) {
-    std::array<std::byte, kDledgerEntryHeaderSize> header;
-    const auto got = file_->read_at(item.position - kDledgerEntryHeaderSize, header);
-    if (got && *got == header.size()) taken.dledger = DledgerEntryHeader::load(header.data());
+  if (input_.survey.commit_log_is_dledger && item.position >= format::kDledgerEntryHeaderSize) {
+    std::array<std::byte, format::kDledgerEntryHeaderSize> header;
+    const auto got = file_->read_at(item.position - format::kDledgerEntryHeaderSize, header);
+    if (got && *got == header.size()) taken.dledger = format::DledgerEntry::load(header.data());
   }
   batch.bytes.insert(batch.bytes.end(), item.bytes.begin(), item.bytes.end());
   batch.items.push_back(std::move(taken));

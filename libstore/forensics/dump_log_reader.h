@@ -25,7 +25,7 @@ struct LogBatch {
     std::size_t at = 0;  // records: where its bytes lie in `bytes`
     std::size_t size = 0;
     std::optional<std::int64_t> duplicate_of;
-    std::optional<DledgerEntryHeader> dledger;
+    std::optional<format::DledgerEntry> dledger;
     DumpGap gap;
   };
   std::int64_t sequence = 0;

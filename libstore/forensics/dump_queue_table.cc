@@ -40,7 +40,7 @@ struct DumpQueueTable::State {
 };
 
 DumpQueueTable::DumpQueueTable(const io::ReadFileSystem& files, const scan::StoreSurvey& survey)
-    : files_(files), survey_(survey), all_expired_moves_(survey.left_by_5x() != nullptr) {
+    : files_(files), survey_(survey), compaction_(files, survey), all_expired_moves_(survey.left_by_5x() != nullptr) {
   if (!survey.commit_log.files.empty()) log_start_ = survey.commit_log.files.front().start;
   queues_.reserve(survey.queues.size());
   for (const scan::Queue& queue : survey.queues) {

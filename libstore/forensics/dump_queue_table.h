@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "libstore/forensics/compaction_queues.h"
 #include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/consume_queue_entry.h"
 #include "libstore/io/read_file_system.h"
@@ -67,6 +68,7 @@ class DumpQueueTable {
   // read.
   [[nodiscard]] std::optional<QueueUnit> unit_at(std::size_t index, std::int64_t position);
 
+  [[nodiscard]] const CompactionQueues& compaction() const { return compaction_; }
   // Where the commit log starts by its file names.
   [[nodiscard]] std::int64_t log_start() const { return log_start_; }
   // One past its last record; found when first asked for.
@@ -89,6 +91,7 @@ class DumpQueueTable {
 
   const io::ReadFileSystem& files_;
   const scan::StoreSurvey& survey_;
+  const CompactionQueues compaction_;
   std::int64_t log_start_ = 0;
   std::once_flag log_end_once_;
   std::int64_t log_end_ = 0;

@@ -34,18 +34,6 @@ bool parse_offset(std::string_view text, std::int64_t& value) {
 
 }  // namespace
 
-DledgerEntryHeader DledgerEntryHeader::load(const std::byte* at) {
-  DledgerEntryHeader header;
-  header.size = load_be<std::int32_t>(at + 4);
-  header.index = load_be<std::int64_t>(at + 8);
-  header.term = load_be<std::int64_t>(at + 16);
-  header.pos = load_be<std::int64_t>(at + 24);
-  header.channel = load_be<std::int32_t>(at + 32);
-  header.chain_crc = load_be<std::int32_t>(at + 36);
-  header.body_crc = load_be<std::int32_t>(at + 40);
-  return header;
-}
-
 std::string_view to_string(scan::GapLook look) {
   switch (look) {
     case scan::GapLook::zeros: return "zeros";
@@ -77,6 +65,12 @@ JoinedUnits join_queues(DumpQueueTable& queues, const DumpRecord& record) {
       if (queues.queue(*queue).kind == scan::QueueKind::batch) joined.batch_num = unit->batch_size;
       joined.unit_queue_offset = unit->queue_offset;
     }
+  }
+  if (queues.compaction().has(message.topic, message.queue_id)) {
+    // Consumers read the copies; what was compacted away nobody gets (DefaultMessageStore.getMessage).
+    const auto copy = queues.compaction().unit(message.topic, message.queue_id, message.queue_offset);
+    joined.readable = joined.in_queue && copy.has_value();
+    if (joined.readable) joined.compaction_log_offset = copy->commit_log_offset;
   }
   const format::StoreProperties properties = format::store_properties(message.properties);
   if (!properties.multi_dispatch || !properties.multi_queue_offset) return joined;
@@ -138,10 +132,10 @@ std::optional<DumpRecord> RecordReader::read_in(std::size_t file_index, std::int
   record.bytes = bytes_;
   record.phy_offset = phy_offset;
   record.file = file.name;
-  std::array<std::byte, kDledgerEntryHeaderSize> entry;
-  if (survey_.commit_log_is_dledger && position >= kDledgerEntryHeaderSize) {
-    const auto read = open_file_->read_at(position - kDledgerEntryHeaderSize, entry);
-    if (read && *read == entry.size()) record.dledger = DledgerEntryHeader::load(entry.data());
+  std::array<std::byte, format::kDledgerEntryHeaderSize> entry;
+  if (survey_.commit_log_is_dledger && position >= format::kDledgerEntryHeaderSize) {
+    const auto read = open_file_->read_at(position - format::kDledgerEntryHeaderSize, entry);
+    if (read && *read == entry.size()) record.dledger = format::DledgerEntry::load(entry.data());
   }
   return record;
 }

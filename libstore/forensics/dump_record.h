@@ -11,26 +11,12 @@
 
 #include "libstore/forensics/dump_queue_table.h"
 #include "libstore/format/commit_log_record.h"
+#include "libstore/format/dledger_entry.h"
 #include "libstore/io/read_file_system.h"
 #include "libstore/scan/commit_log_walker.h"
 #include "libstore/scan/store_survey.h"
 
 namespace rmq::forensics {
-
-// In front of each record of a DLedger log: magic, size, index, term, pos, channel, chainCrc, bodyCrc,
-// bodySize. RocketMQ: io.openmessaging.storage.dledger.entry.DLedgerEntryCoder.
-inline constexpr std::int64_t kDledgerEntryHeaderSize = 48;
-
-struct DledgerEntryHeader {
-  std::int32_t size = 0;
-  std::int64_t index = 0;
-  std::int64_t term = 0;
-  std::int64_t pos = 0;
-  std::int32_t channel = 0;
-  std::int32_t chain_crc = 0;
-  std::int32_t body_crc = 0;
-  [[nodiscard]] static DledgerEntryHeader load(const std::byte* at);
-};
 
 // Borrows from whatever holds the record's bytes.
 struct DumpRecord {
@@ -39,7 +25,7 @@ struct DumpRecord {
   std::int64_t phy_offset = 0;  // file name plus position
   std::string_view file;        // name
   std::optional<std::int64_t> duplicate_of;
-  std::optional<DledgerEntryHeader> dledger;
+  std::optional<format::DledgerEntry> dledger;  // the head of the entry around it
 };
 
 struct DumpGap {
@@ -67,6 +53,7 @@ struct JoinedUnits {
   std::vector<OtherQueue> others;
   std::optional<std::int32_t> batch_num;
   std::int64_t unit_queue_offset = 0;
+  std::optional<std::int64_t> compaction_log_offset;  // of its copy in the compaction store
 };
 // Asks the queue of the record's topic at the record's queue offset, and the queues it was dispatched to
 // besides.

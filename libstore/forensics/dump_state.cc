@@ -10,6 +10,7 @@
 #include "libstore/forensics/dump.h"
 #include "libstore/forensics/dump_json.h"
 #include "libstore/forensics/dump_output.h"
+#include "libstore/forensics/dump_parts.h"
 #include "libstore/forensics/dump_queue_table.h"
 #include "libstore/forensics/dump_record.h"
 #include "libstore/forensics/dump_text.h"
@@ -39,7 +40,8 @@ class StateDump {
         output_(options.filter, summary, out),
         to_json_(options.format == OutputFormat::json),
         time_(options.utc),
-        queues_(input.files, input.survey) {}
+        queues_(input.files, input.survey),
+        parts_(input, options, summary, output_) {}
 
   void run() {
     walk_end();
@@ -49,6 +51,7 @@ class StateDump {
     checkpoint();
     queues();
     indexes();
+    parts_.state();
     others();
     output_.finish();
     for (std::string& fault : queues_.faults()) summary_.faults.push_back(std::move(fault));
@@ -356,6 +359,7 @@ class StateDump {
   const bool to_json_;
   TimeText time_;
   DumpQueueTable queues_;
+  PartsDump parts_;
   json::JsonLine json_;
   std::int64_t log_end_ = 0;
   LastRecord last_;

@@ -147,6 +147,25 @@ constexpr std::array kTable = std::to_array<FindingRow>({
     {"CL-ZERO-FILE", Severity::loss, "a commit log file of zeros in the middle of the log",
      "The log goes on behind it, so its messages were there.", "Pages that never reached the disk, an overwritten file.",
      "Bring the file back from a backup or a replica."},
+    {"CM-FILE", Severity::degraded, "a compaction file is missing, foreign or has a wrong length",
+     "Each file of a compaction log has a queue file of the same name. A stock broker does not load the compaction log of a queue "
+     "where one of the two is missing, has another length, or lies beside a foreign file.",
+     "A crash while compacted files were swapped in, a full disk, an incomplete copy.",
+     "Restore the file, or delete the queue's directories of compactionLog and compactionCq while the broker is stopped: the "
+     "messages that are in the commit log are read from there."},
+    {"CM-POSITION", Severity::degraded, "the compaction positions cannot be read, or are beyond the queue",
+     "compaction/position-checkpoint says up to which queue offset a queue was compacted. Without it, it is compacted again; where "
+     "it says too much, messages are taken to be compacted that were not.",
+     "A crash while it was written, bit rot.", "Delete it while the broker is stopped."},
+    {"CM-RECORD", Severity::loss, "a compaction log is damaged",
+     "Bytes of the compaction log are no message, or one whose body does not match its checksum. Consumers of the topic read from "
+     "there; once the commit log's copy has expired, nobody else has it.",
+     "Bit rot, a power loss.", "Copy the directory of a replica; messages that are still in the commit log can be read there."},
+    {"CM-UNIT", Severity::hidden, "a unit of a compaction queue does not fit its message",
+     "The queue of the compaction log leads to a wrong place, says a wrong size or field, or lacks a message.",
+     "Bit rot, a crash before the queue was flushed.",
+     "Delete the queue's directories of compactionLog and compactionCq while the broker is stopped, if the commit log still has "
+     "its messages; else copy those of a replica."},
     {"CQ-DANGLING", Severity::loss, "a queue unit leads nowhere",
      "The unit leads to no record, and no record claims its place in the queue: a message is lost, or the unit is.",
      "Damage of the log that left no other trace, bit rot in the queue file, a queue that a crash left ahead of the log.",
@@ -204,6 +223,28 @@ constexpr std::array kTable = std::to_array<FindingRow>({
     {"CQ-WRONG-UNIT", Severity::hidden, "a queue unit leads to a wrong place",
      "The message of this queue offset is whole in the log, but the unit leads elsewhere or says a wrong size.",
      "Bit rot in the queue file, units appended at the wrong place.", "Rebuild the queue from the log (rmq-reindex)."},
+    {"DL-ENTRY", Severity::degraded, "the head of a DLedger entry is wrong",
+     "The message in the entry is whole. But a broker that starts reads the last three data files, and cuts the log at the first "
+     "head that is not right; a follower that is sent the entry refuses it.",
+     "Bit rot: no checksum covers these heads.", "Take the data file from another broker of the group, or write the head again."},
+    {"DL-FILE", Severity::degraded, "a DLedger index file is missing, foreign or has a wrong length",
+     "Entries that are in no index cannot be sent to followers. A stock broker makes the index of the last three data files again "
+     "when it starts.",
+     "A full disk, an incomplete copy.", "Take the file from another broker of the group."},
+    {"DL-INDEX", Severity::degraded, "a unit of the DLedger index is wrong",
+     "The unit does not say where its entry lies. Consumers do not need it; followers that ask for the entry do. A stock broker "
+     "that starts writes the units of the last three data files again.",
+     "Bit rot, a page that was never written.", "Restart the broker where the finding says that this mends it; else take the index "
+     "file from another broker of the group."},
+    {"DL-STATE", Severity::degraded, "a state file of the DLedger log is wrong",
+     "checkpoint or currterm cannot be read, or contradicts the log: the broker may hold back committed messages until it has a "
+     "leader, or vote in a term it has voted in already.",
+     "A crash, bit rot, a log that lost its end.", "Copy the good .bak over it while the broker is stopped."},
+    {"HA-EPOCH", Severity::degraded, "the epochs cannot be read, or contradict the log",
+     "epochFileCheckpoint says which master wrote from which log offset on. A broker in controller mode that can read neither it "
+     "nor its .bak knows of no epoch, and a slave's log may be cut, or refused, when the two meet.",
+     "A crash while the file was written (it is overwritten in place), bit rot.",
+     "Copy the good .bak over it while the broker is stopped, or the file of the other broker of the pair."},
     {"IX-CHAIN", Severity::degraded, "an index entry's link is wrong",
      "The chain of entries that share a slot is broken, or runs in a circle: look-ups by key miss messages, and a circle of "
      "more than one entry makes a stock broker's query run for ever.",
@@ -264,6 +305,37 @@ constexpr std::array kTable = std::to_array<FindingRow>({
     {"ST-RECOVERY-LOSES", Severity::hidden, "a stock broker's recovery would lose messages",
      "Started now, it would cut or shift messages that are whole.", "Damage or a lagging queue in the part that recovery reads.",
      "Do not start a stock broker; see rmq-verify --preflight for what it would do."},
+    {"TM-CHECK", Severity::degraded, "the timer's checkpoint is wrong",
+     "config/timercheck is missing, has another length, or contradicts the timer log and its queue. Where it says too little, a "
+     "stock broker puts messages into the timer again, and they are delivered twice; where its read time is too late, messages "
+     "due before it are never delivered.",
+     "A crash, a deleted file, a clock that was wrong, bit rot.",
+     "Delete it while the broker is stopped: messages may be delivered twice, none is lost."},
+    {"TM-FILE", Severity::degraded, "a timer file is missing, foreign or has a wrong length",
+     "A stock broker does not start on a timer wheel or a timer log file of another length, nor beside a foreign file. A file "
+     "missing within the timer log breaks the chains through it.",
+     "A full disk, an incomplete copy, a changed mappedFileSizeTimerLog.",
+     "Restore the file. Without timerwheel, timerlog/ and config/timercheck a stock broker puts all messages of "
+     "rmq_sys_wheel_timer in again: those delivered already come twice."},
+    {"TM-LOST", Severity::degraded, "the end of the timer log is missing",
+     "The timer wheel leads to units that are not in the timer log. While units are left, a stock broker puts the messages behind "
+     "them in again; without any, it takes the checkpoint's word that they are in, and does not deliver them.",
+     "Files were deleted or not copied, a power loss.",
+     "Delete config/timercheck along with timerwheel and timerlog/ while the broker is stopped: all messages are put in again."},
+    {"TM-METRICS", Severity::benign, "the timer's counts are off",
+     "config/timermetrics counts other numbers of waiting messages than the timer log has. Only monitoring reads it.",
+     "A crash, a recovery.", "Nothing."},
+    {"TM-SLOT", Severity::degraded, "a slot of the timer wheel is wrong",
+     "It does not lead to the last unit of its time. A stock broker sets right what lies in the last two files of the timer log; "
+     "messages of older units are not delivered.",
+     "Bit rot, a page that was never written.",
+     "Start a broker where the finding says that it mends the slot; else send the messages again, they are in rmq_sys_wheel_timer."},
+    {"TM-UNIT", Severity::hidden, "a unit of the timer log is wrong",
+     "The unit is damaged, or contradicts its chain or the message it stands for. Its message, and what its chain leads to behind "
+     "it, is not delivered, or at a wrong time; all of them are still in rmq_sys_wheel_timer.",
+     "Bit rot, a page that was never written.",
+     "Without timerwheel, timerlog/ and config/timercheck a stock broker puts all messages in again: those delivered already "
+     "come twice."},
     {"TX-ORPHAN-OP", Severity::degraded, "decisions about half messages that are not there",
      "The op queue names half messages behind the end of the half queue. New half messages get these offsets and count as "
      "decided: the broker never asks their producers.",

@@ -312,7 +312,7 @@ void SettledStore::settle(const Look& before, Look& now) {
     // look found are all behind it.
     settled_to_ = before.newest ? before.newest->offset : before.log_end;
   }
-  if (!quiet_ && before.newest && now.survey.commit_log_is_dledger) settled_to_ -= kDledgerEntryHeaderSize;
+  if (!quiet_ && before.newest && now.survey.commit_log_is_dledger) settled_to_ -= format::kDledgerEntryHeaderSize;
   survey_ = std::move(now.survey);
   limit_queues(now);
   limit_index();

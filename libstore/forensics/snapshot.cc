@@ -51,8 +51,8 @@ class SnapshotWriter {
         plain_.insert(file.path);
     }
     for (const scan::OtherFile& file : survey.others) {
-      if (file.part != scan::OtherPart::unknown && file.part != scan::OtherPart::compaction)
-        plain_.insert(file.path);
+      const bool log = file.shown.starts_with("compaction/compactionLog/");
+      if (file.part != scan::OtherPart::unknown && !log) plain_.insert(file.path);
     }
   }
 

@@ -46,7 +46,7 @@ struct VerifySummary {
   bool cancelled = false;
 };
 
-// How many bytes run_verify will look at, the index left out: for a progress bar.
+// How many bytes run_verify will look at, the index and the smaller parts left out: for a progress bar.
 [[nodiscard]] std::int64_t verify_bytes_expected(const scan::StoreSurvey& survey, VerifyLevel level);
 
 // Findings are handed to `sink` from the calling thread, in the order log, queues, index, state.

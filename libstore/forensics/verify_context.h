@@ -62,6 +62,14 @@ void load_topics(VerifyContext& context);
 void verify_state(VerifyContext& context);
 // verify_progress.cc: offsets of consumers and delay levels, transactions, pop, against queues and log.
 void verify_progress(VerifyContext& context);
+// verify_compaction.cc: the compaction logs, their queues, and how far they were compacted.
+void verify_compaction(VerifyContext& context);
+// verify_dledger.cc: entry heads, index and state files of a DLedger log.
+void verify_dledger(VerifyContext& context);
+// verify_epochs.cc: the epochs of controller mode.
+void verify_epochs(VerifyContext& context);
+// verify_timer.cc: timer wheel, timer log and their checkpoint.
+void verify_timer(VerifyContext& context);
 
 [[nodiscard]] std::string counted(std::int64_t count, std::string_view one, std::string_view many);
 

@@ -6,6 +6,7 @@
 
 #include "libstore/base/saturate.h"
 #include "libstore/bytes/big_endian.h"
+#include "libstore/format/dledger_entry.h"
 
 namespace rmq::scan {
 namespace {
@@ -20,7 +21,6 @@ using format::MessageView;
 
 constexpr std::int64_t kBlockSize = 256 << 10;  // stays in the L2 cache between the read and the walk
 constexpr std::int64_t kPageSize = 4096;        // what a failing disk loses at a time
-constexpr std::int64_t kDledgerHeader = 48;     // DLedgerEntry: what precedes each record
 constexpr std::size_t kProbeRecords = 9;        // how many records vote on where a file starts
 
 bool is_record_magic(std::int32_t magic) { return magic == kMagicV1 || magic == kMagicV2; }
@@ -81,7 +81,7 @@ std::size_t used_size(std::span<const std::byte> bytes) {
 CommitLogWalker::CommitLogWalker(const io::ReadFile& file, const Options& options)
     : file_(file),
       options_(options),
-      header_size_(options.dledger ? kDledgerHeader : 0),
+      header_size_(options.dledger ? format::kDledgerEntryHeaderSize : 0),
       end_(file.size()),
       position_(options.from),
       search_budget_(kSearchBudgetFactor * file.size() + kMaxRecordSize) {
@@ -153,7 +153,7 @@ void CommitLogWalker::step(std::int64_t position) {
   const auto size = load_be<std::int32_t>(record);
   const auto magic = load_be<std::int32_t>(record + 4);
   if (is_record_magic(magic) && take_record(position + header_size_, size)) return;
-  const bool ends = options_.dledger ? load_be<std::int32_t>(head.data()) == -1
+  const bool ends = options_.dledger ? load_be<std::int32_t>(head.data()) == format::kDledgerBlankMagic
                                      : magic == kMagicBlank && is_final_blank(position, size);
   if (ends) return take_rest_of_file(position, LogItemKind::blank);
   gap_from(position);

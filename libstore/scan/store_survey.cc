@@ -189,8 +189,12 @@ class Surveyor {
       }
     }
     for (const std::string& directory : dledger_directories_) {
-      collect(survey_.commit_log_is_dledger ? join_path(directory, "index") : directory, OtherPart::dledger,
-              kMaxDepth);
+      if (!survey_.commit_log_is_dledger) {
+        collect(directory, OtherPart::dledger, kMaxDepth);
+        continue;
+      }
+      collect(directory, OtherPart::dledger, 1);  // its state files
+      collect(join_path(directory, "index"), OtherPart::dledger, kMaxDepth);
     }
     if (survey_.commit_log.files.empty() && !explicit_directories) {
       // A commit log over several directories (storePathCommitLog with commas) is named nowhere in the store.

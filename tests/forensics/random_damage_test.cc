@@ -36,10 +36,11 @@ using testing::DamagedRange;
 using testing::MemoryFile;
 using testing::MemoryFileSystem;
 
-constexpr std::array<std::string_view, 14> kStores{
-    "base",      "plain-rmq4", "lmq",           "batch-inner",  "batch-flat", "cq-ext",     "index",
-    "recreated", "multipath",  "expired-front", "crash-kill9",  "stale-tail", "broker-pop", "broker-config"};
-// What nobody reads is loaded as a hole: the timer wheel.
+constexpr std::array<std::string_view, 18> kStores{
+    "base",      "plain-rmq4",    "lmq",         "batch-inner", "batch-flat", "cq-ext",        "index",        "recreated",
+    "multipath", "expired-front", "crash-kill9", "stale-tail",  "broker-pop", "broker-config", "broker-timer", "ha-epoch",
+    "dledger",   "compaction"};
+// Of larger files, what was never written is loaded as a hole: the timer wheel, the DLedger index.
 constexpr std::size_t kLargestRead = 4 << 20;
 // Far more than any seed needs, in the slowest build; a run that hangs reaches it all the same.
 constexpr std::chrono::seconds kLongestSeed{20};
@@ -58,11 +59,12 @@ struct LoadedStore {
 };
 
 // What the header and the checksum of a live record vouch for: its size, magic, CRC, queue id, its own place, its body.
-void add_log_ranges(LoadedStore& store, const scan::MappedFile& file, std::int64_t file_size) {
+void add_log_ranges(LoadedStore& store, const scan::MappedFile& file, std::int64_t file_size, bool dledger) {
   const auto opened = store.files.open(file.path);
   scan::CommitLogWalker::Options options;
   options.records_start = file.start;
   options.file_size = file_size;
+  options.dledger = dledger;
   scan::CommitLogWalker walker(**opened, options);
   while (const auto item = walker.next()) {
     const std::int64_t at = item->position;
@@ -86,15 +88,16 @@ std::unique_ptr<LoadedStore> load(std::string_view name) {
   store->files.load(store->root);
   for (auto& [path, file] : store->files.files) {
     if (file.bytes.size() <= kLargestRead) continue;
-    file.hole = std::ssize(file.bytes);
-    file.bytes.clear();
+    const auto used = std::find_if(file.bytes.rbegin(), file.bytes.rend(), [](std::byte b) { return b != std::byte{0}; });
+    file.hole = used - file.bytes.rbegin();
+    file.bytes.resize(file.bytes.size() - static_cast<std::size_t>(file.hole));
   }
   scan::StoreConfig config;
   config.root = store->root;
   const auto survey = scan::survey_store(store->files, config);
   if (!survey) return store;
   for (const scan::MappedFile& file : survey->commit_log.files) {
-    add_log_ranges(*store, file, survey->commit_log.file_size);
+    add_log_ranges(*store, file, survey->commit_log.file_size, survey->commit_log_is_dledger);
   }
   constexpr std::int64_t kCheckpointUsed = 40;
   if (survey->checkpoint) store->unused.push_back({survey->checkpoint->path, kCheckpointUsed, format::kCheckpointFileSize});

@@ -13,9 +13,14 @@
 #include "libstore/format/config_v2_key.h"
 #include "libstore/format/consume_queue_entry.h"
 #include "libstore/format/consume_queue_ext_unit.h"
+#include "libstore/format/dledger_entry.h"
+#include "libstore/format/dledger_index_unit.h"
 #include "libstore/format/index_file.h"
 #include "libstore/format/rocks_queue.h"
 #include "libstore/format/store_checkpoint.h"
+#include "libstore/format/timer_checkpoint.h"
+#include "libstore/format/timer_log_unit.h"
+#include "libstore/format/timer_slot.h"
 
 namespace rmq::format {
 namespace {
@@ -26,6 +31,8 @@ const std::map<std::string, std::span<const LayoutField>> kLayouts = {
     {"kConsumeQueueEntryLayout", kConsumeQueueEntryLayout},
     {"kConsumeQueueExtUnitLayout", kConsumeQueueExtUnitLayout},
     {"kBatchConsumeQueueEntryLayout", kBatchConsumeQueueEntryLayout},
+    {"kDledgerEntryLayout", kDledgerEntryLayout},
+    {"kDledgerIndexUnitLayout", kDledgerIndexUnitLayout},
     {"kIndexHeaderLayout", kIndexHeaderLayout},
     {"kIndexEntryLayout", kIndexEntryLayout},
     {"kStoreCheckpointLayout", kStoreCheckpointLayout},
@@ -36,6 +43,10 @@ const std::map<std::string, std::span<const LayoutField>> kLayouts = {
     {"kConfigV2NameKeyLayout", kConfigV2NameKeyLayout},
     {"kConfigV2OffsetKeyLayout", kConfigV2OffsetKeyLayout},
     {"kConfigV2DataVersionLayout", kConfigV2DataVersionLayout},
+    {"kTimerCheckpointLayout", kTimerCheckpointLayout},
+    {"kTimerLogUnitLayout", kTimerLogUnitLayout},
+    {"kTimerLogBlankLayout", kTimerLogBlankLayout},
+    {"kTimerSlotLayout", kTimerSlotLayout},
 };
 
 std::vector<std::string> cells(const std::string& row) {

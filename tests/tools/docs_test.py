@@ -9,9 +9,9 @@ import unittest
 
 from harness import Settings, dump, main, store, verify
 
-STORES = ["base", "batch-inner", "broker-config", "compressed", "cq-ext", "crash-powerloss", "dledger", "dmg-cl-missing-middle",
+STORES = ["base", "batch-inner", "broker-config", "broker-timer", "compaction", "compressed", "cq-ext", "crash-powerloss", "dledger", "dmg-cl-missing-middle",
           "dmg-cl-overlap", "dmg-cl-renamed", "dmg-cl-short", "dmg-config-offset-zeros", "dmg-cq-ahead-unit", "dmg-cq-tagscode",
-          "dmg-index-cycle", "dmg-zero-page", "lmq", "rocksdb-cq"]
+          "dmg-index-cycle", "dmg-zero-page", "ha-epoch", "lmq", "rocksdb-cq"]
 # Objects whose keys are names from the store or codes.
 MAPS = {"properties", "findings", "readablePerQueue", "configLoaded"}
 HEAD = """# Findings
@@ -20,7 +20,7 @@ Every code that `rmq-verify` can report, as `rmq-verify --explain CODE` tells it
 is the usual one; a finding may be better or worse ([what the severities mean](rmq-verify.md#severities)).
 
 The first two letters: `CL` commit log, `CQ` consume queues, `IX` index, `CK` checkpoint, `CF` files of `config/` and what they say, `TX` transactions, `PO` pop
-consumption, `ST` the store.
+consumption, `TM` the timer, `CM` the compaction store, `DL` the DLedger log, `HA` controller mode, `ST` the store.
 """
 
 
