@@ -243,7 +243,6 @@ TEST(ConfigMend, ZerosInANameAreDamage) {
     store.set("consumerOffset.json", text);
     if (!has_backup) store.set("consumerOffset.json.bak", text);
     const recovery::Plan plan = store.plan();
-    EXPECT_THAT(store.config_findings(), IsEmpty());
     store.apply(store.mend(plan));
     store.expect_mended(plan);
     auto expected = BrokerStore("broker-config").offsets();
