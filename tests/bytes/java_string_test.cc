@@ -1,5 +1,6 @@
 // Against a table that Java made: java_strings.txt, mostly malformed UTF-8.
 #include "libstore/bytes/java_string.h"
+#include "tests/paths/paths.h"
 
 #include <gtest/gtest.h>
 
@@ -19,7 +20,7 @@ std::string from_hex(const std::string& hex) {
 }
 
 TEST(JavaString, AgreesWithJava) {
-  std::ifstream in(std::string(RMQ_SOURCE_DIR) + "/tests/bytes/java_strings.txt");
+  std::ifstream in(tests::source_directory() + "/tests/bytes/java_strings.txt");
   ASSERT_TRUE(in);
   int compared = 0;
   for (std::string line; std::getline(in, line);) {

@@ -21,6 +21,7 @@
 #include "libstore/format/timer_checkpoint.h"
 #include "libstore/format/timer_log_unit.h"
 #include "libstore/format/timer_slot.h"
+#include "tests/paths/paths.h"
 
 namespace rmq::format {
 namespace {
@@ -66,7 +67,7 @@ TEST(LayoutDoc, TablesAndConstantsAreTheSame) {
   std::map<std::string, std::vector<LayoutField>> tables;
   std::vector<std::string> kept;  // owns what the fields point at
   kept.reserve(4096);
-  for (const auto& page : std::filesystem::directory_iterator(std::string(RMQ_SOURCE_DIR) + "/docs/format")) {
+  for (const auto& page : std::filesystem::directory_iterator(tests::source_directory() + "/docs/format")) {
     std::ifstream in(page.path());
     std::string layout;
     bool in_table = false;

@@ -10,13 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "tests/paths/paths.h"
+
 namespace rmq::format {
 
 using Bytes = std::vector<std::byte>;
 
 // Bytes that RocketMQ wrote; golden/SOURCES.txt says where they were cut from.
 inline Bytes golden(const std::string& name) {
-  std::ifstream in(std::string(RMQ_SOURCE_DIR) + "/tests/format/golden/" + name, std::ios::binary);
+  std::ifstream in(tests::source_directory() + "/tests/format/golden/" + name, std::ios::binary);
   EXPECT_TRUE(in) << name;
   const std::vector<char> text{std::istreambuf_iterator<char>(in), {}};
   Bytes bytes(text.size());

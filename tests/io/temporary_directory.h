@@ -6,11 +6,13 @@
 #include <stdexcept>
 #include <string>
 
+#include "tests/paths/paths.h"
+
 namespace rmq::io {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() : path_(std::string(RMQ_BINARY_DIR) + "/io_test.XXXXXX") {
+  TemporaryDirectory() : path_(tests::binary_directory() + "/io_test.XXXXXX") {
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no temporary directory");
   }
   ~TemporaryDirectory() {

@@ -9,11 +9,12 @@
 
 #include "libstore/json/json_value.h"
 #include "libstore/json/json_writer.h"
+#include "tests/paths/paths.h"
 
 namespace rmq::json {
 namespace {
 
-const std::string kHere = std::string(RMQ_SOURCE_DIR) + "/tests/json/";
+const std::string kHere = tests::source_directory() + "/tests/json/";
 
 std::string file(const std::string& name) {
   std::ifstream in(kHere + name, std::ios::binary);

@@ -21,6 +21,7 @@
 #include "libstore/json/json_value.h"
 #include "libstore/preflight/preflight.h"
 #include "libstore/scan/store_survey.h"
+#include "tests/paths/paths.h"
 
 namespace rmq::preflight {
 namespace {
@@ -51,7 +52,7 @@ std::set<std::int64_t> numbers_of(const json::Value* value) {
 }
 
 std::vector<fs::path> store_directories() {
-  std::vector<fs::path> roots{fs::path(RMQ_SOURCE_DIR) / "testdata/stores"};
+  std::vector<fs::path> roots{fs::path(tests::source_directory()) / "testdata/stores"};
   if (const char* more = std::getenv("RMQ_ORACLE_DIR")) {
     std::stringstream list(more);
     for (std::string part; std::getline(list, part, ':');) roots.emplace_back(part);
@@ -259,7 +260,7 @@ TEST(PreflightConfig, NamesTheFileThatIsLoaded) {
   };
   for (const Case& expected : kCases) {
     SCOPED_TRACE(std::string(expected.store) + " " + expected.file);
-    const OracleStore store(fs::path(RMQ_SOURCE_DIR) / "testdata/stores" / expected.store);
+    const OracleStore store(fs::path(tests::source_directory()) / "testdata/stores" / expected.store);
     scan::StoreConfig config;
     config.root = store.root();
     const auto survey = scan::survey_store(io::posix_read_file_system(), config);
@@ -273,7 +274,7 @@ TEST(PreflightConfig, NamesTheFileThatIsLoaded) {
 }
 
 TEST(Preflight, EndsWhenItIsCancelled) {
-  const OracleStore store(fs::path(RMQ_SOURCE_DIR) / "testdata/stores/base");
+  const OracleStore store(fs::path(tests::source_directory()) / "testdata/stores/base");
   scan::StoreConfig config;
   config.root = store.root();
   const auto survey = scan::survey_store(io::posix_read_file_system(), config);

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/paths/paths.h"
+
 namespace rmq::testing {
 
 namespace fs = std::filesystem;
@@ -46,7 +48,7 @@ class OracleStore {
   fs::path temporary_;
 };
 
-inline fs::path oracle_stores() { return fs::path(RMQ_SOURCE_DIR) / "testdata/stores"; }
+inline fs::path oracle_stores() { return fs::path(tests::source_directory()) / "testdata/stores"; }
 
 // Where somebody has unpacked them already (NAME/store); empty when nobody has.
 inline fs::path unpacked_oracle_stores() {
