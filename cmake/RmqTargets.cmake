@@ -11,8 +11,8 @@ if(RMQ_SANITIZE)
   target_link_options(rmq_options INTERFACE -fsanitize=${RMQ_SANITIZE})
 endif()
 
-# rmq_room(NAME SOURCES a.cc ... HEADERS a.h ... USES room ... LINKS lib ...): one folder of libstore, one library.
-# USES is the dependency graph; tests/tidy checks the includes against it.
+# rmq_room(NAME SOURCES a.cc ... HEADERS a.h ... USES room ... LINKS lib ...): one folder of libstore or servers, one library.
+# USES is the dependency graph; tests/tidy checks the includes against it. libstore's rooms are installed, servers' are not.
 function(rmq_room name)
   cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;USES;LINKS;PRIVATE_LINKS" ${ARGN})
   if(ARG_SOURCES)
@@ -31,7 +31,10 @@ function(rmq_room name)
     target_link_libraries(rmq_${name} ${scope} rmq_${room})
   endforeach()
   target_link_libraries(rmq_${name} ${scope} ${ARG_LINKS})
-  set_property(GLOBAL APPEND PROPERTY RMQ_ROOMS ${name})
+  cmake_path(GET CMAKE_CURRENT_SOURCE_DIR PARENT_PATH floor)
+  if(floor STREQUAL "${PROJECT_SOURCE_DIR}/libstore")
+    set_property(GLOBAL APPEND PROPERTY RMQ_ROOMS ${name})
+  endif()
 endfunction()
 
 # Builds what `ctest -L threads` runs, and no more: all that is built with the thread sanitizer.

@@ -3,7 +3,7 @@
 # is not there yet, as root or through sudo. Does nothing when everything is there. Elsewhere it names what is missing.
 set -euo pipefail
 tools=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libboost-program-options1.81-dev libfmt-dev libarchive-dev libdeflate-dev libisal-dev
-       liblz4-dev libzstd-dev zlib1g-dev librocksdb-dev libssl-dev zstd)
+       liblz4-dev libspdlog-dev libzstd-dev zlib1g-dev librocksdb-dev libssl-dev zstd)
 tests=(libgtest-dev libgmock-dev clang-19 libclang-rt-19-dev clang-format-19 python3 git e2fsprogs chromium fonts-dejavu-core)
 wanted=("${tools[@]}")
 case ${1:-tools} in

@@ -17,6 +17,8 @@ FUZZED_ELSEWHERE = {
 }
 # Absolute paths that exist on one machine only.
 MACHINE_PATHS = re.compile(r"(?<![\w/.])/(?:work|root|home/[a-z]+|tmp/[a-z])[/\w]")
+# The folders whose folders are rooms; a room of the first includes nothing of the second.
+FLOORS = ("libstore", "servers")
 NOT_TEXT = {".zst", ".bin", ".jar", ".png"}
 
 faults = []
@@ -63,9 +65,9 @@ def check_stems():
 
 
 def rooms():
-    """Each room of libstore with the rooms it may include, its own and those its USES reach."""
+    """Each room of libstore and servers with the rooms it may include, its own and those its USES reach."""
     uses = {}
-    for listing in sorted((ROOT / "libstore").glob("*/CMakeLists.txt")):
+    for listing in sorted(path for floor in FLOORS for path in (ROOT / floor).glob("*/CMakeLists.txt")):
         for name, body in re.findall(r"rmq_room\(\s*(\w+)([^)]*)\)", listing.read_text()):
             part, uses[name] = None, set()
             for word in body.split():
@@ -91,8 +93,9 @@ def check_includes(files):
     allowed = rooms()
     if "format" not in allowed or "bytes" not in allowed["format"]:
         fault("the rooms could not be read from libstore/*/CMakeLists.txt")
+    floors = [ROOT / floor for floor in FLOORS]
     for path in files:
-        if path.suffix not in (".h", ".cc") or path.parent.parent != ROOT / "libstore" or not path.exists():
+        if path.suffix not in (".h", ".cc") or path.parent.parent not in floors or not path.exists():
             continue
         room = path.parent.name
         for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -101,7 +104,7 @@ def check_includes(files):
                 continue
             where = f"{path.relative_to(ROOT)}:{number}"
             parts = quoted.group(1).split("/")
-            if parts[0] != "libstore" or len(parts) != 3:
+            if parts[0] not in FLOORS or len(parts) != 3:
                 fault(f"{where}: includes start at the root of the tree: {line.strip()}")
             elif parts[1] not in allowed.get(room, {room}):
                 fault(f"{where}: room {room} may not include {parts[1]}")
