@@ -43,19 +43,6 @@ std::uint32_t next_code_point(std::string_view text, std::size_t& at) {
   return point;
 }
 
-bool is_ascii(std::string_view text) {
-  std::size_t i = 0;
-  for (; i + 8 <= text.size(); i += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, text.data() + i, 8);
-    if ((word & 0x8080808080808080ULL) != 0) return false;
-  }
-  for (; i < text.size(); ++i) {
-    if (static_cast<std::uint8_t>(text[i]) >= 0x80) return false;
-  }
-  return true;
-}
-
 // The hash of ASCII text; nothing where there is another character. Eight characters at a time, in the lanes
 // of one word: 31 a + b of neighbours needs 12 bits, 961 (31 a + b) + (31 c + d) 22.
 std::optional<std::uint32_t> ascii_hash(std::string_view text, std::uint32_t hash) {
@@ -84,6 +71,19 @@ std::optional<std::uint32_t> ascii_hash(std::string_view text, std::uint32_t has
 
 }  // namespace
 
+bool is_ascii(std::string_view text) {
+  std::size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data() + i, 8);
+    if ((word & 0x8080808080808080ULL) != 0) return false;
+  }
+  for (; i < text.size(); ++i) {
+    if (static_cast<std::uint8_t>(text[i]) >= 0x80) return false;
+  }
+  return true;
+}
+
 std::int32_t java_hash(std::string_view utf8, std::int32_t seed) {
   auto hash = static_cast<std::uint32_t>(seed);
   if (const auto ascii = ascii_hash(utf8, hash)) return static_cast<std::int32_t>(*ascii);
@@ -103,6 +103,16 @@ std::size_t java_length(std::string_view utf8) {
   std::size_t units = 0;
   for (std::size_t at = 0; at < utf8.size();) units += next_code_point(utf8, at) >= 0x10000 ? 2U : 1U;
   return units;
+}
+
+bool is_java_clean(std::string_view utf8) {
+  if (is_ascii(utf8)) return true;
+  for (std::size_t at = 0; at < utf8.size();) {
+    const std::size_t from = at;
+    if (next_code_point(utf8, at) == kReplacement && utf8.substr(from, at - from) != "\xEF\xBF\xBD")
+      return false;
+  }
+  return true;
 }
 
 std::string java_clean_utf8(std::string_view utf8) {

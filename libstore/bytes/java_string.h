@@ -14,6 +14,12 @@ namespace rmq {
 // String.length() of new String(bytes, UTF_8).
 [[nodiscard]] std::size_t java_length(std::string_view utf8);
 
+// Whether `text` has no byte above 0x7F.
+[[nodiscard]] bool is_ascii(std::string_view text);
+
+// Whether java_clean_utf8 leaves the text as it is.
+[[nodiscard]] bool is_java_clean(std::string_view utf8);
+
 // The text as Java would write it again: malformed sequences replaced by U+FFFD.
 [[nodiscard]] std::string java_clean_utf8(std::string_view utf8);
 

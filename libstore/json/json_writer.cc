@@ -1,5 +1,6 @@
 #include "libstore/json/json_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -113,9 +114,86 @@ void JsonLine::grow(std::size_t bytes) {
 
 namespace {
 
+// A JSON string as fastjson writes it.
+class FastjsonEscaper {
+ public:
+  FastjsonEscaper(std::string& out, bool browser_compatible)
+      : out_(out), browser_compatible_(browser_compatible) {}
+
+  void write(std::string_view text) {
+    out_ += '"';
+    while (!text.empty()) {
+      const std::size_t plain = unescaped_prefix(text);
+      out_.append(text, 0, plain);
+      text.remove_prefix(plain);
+      if (!text.empty()) text.remove_prefix(write_special(text));
+    }
+    out_ += '"';
+  }
+
+ private:
+  [[nodiscard]] std::size_t unescaped_prefix(std::string_view text) const {
+    const std::string_view plain = text.substr(0, plain_prefix(text));
+    return std::min({plain.size(), plain.find('\x7F'), browser_compatible_ ? plain.find('/') : plain.npos});
+  }
+  // The character at the front; returns its length.
+  std::size_t write_special(std::string_view text) {
+    const auto c = static_cast<unsigned char>(text.front());
+    if (c < 0x80) {
+      write_ascii(c);
+      return 1;
+    }
+    const std::size_t length = std::min<std::size_t>(c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4, text.size());
+    std::uint32_t point = c & (0xFFU >> (length + 1));
+    for (std::size_t k = 1; k < length; ++k)
+      point = point << 6 | (static_cast<unsigned char>(text[k]) & 0x3FU);
+    write_wide(point, text.substr(0, length));
+    return length;
+  }
+  void write_unit(std::uint32_t unit) {
+    out_ += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) out_ += kHexUpper[unit >> shift & 15U];
+  }
+
+  void write_ascii(unsigned char c) {
+    switch (c) {
+      case '"': out_ += "\\\""; return;
+      case '\\': out_ += "\\\\"; return;
+      case '\b': out_ += "\\b"; return;
+      case '\f': out_ += "\\f"; return;
+      case '\n': out_ += "\\n"; return;
+      case '\r': out_ += "\\r"; return;
+      case '\t': out_ += "\\t"; return;
+      default: break;
+    }
+    if (c < 0x20 || c == 0x7F) {
+      write_unit(c);
+    } else if (c == '/' && browser_compatible_) {
+      out_ += "\\/";
+    } else {
+      out_ += static_cast<char>(c);
+    }
+  }
+  void write_wide(std::uint32_t point, std::string_view bytes) {
+    const bool escaped = browser_compatible_ || point < 0xA0 || point == 0x2028 || point == 0x2029;
+    if (!escaped) {
+      out_ += bytes;
+    } else if (point < 0x10000) {
+      write_unit(point);
+    } else {
+      write_unit(0xD7C0U + (point >> 10));
+      write_unit(0xDC00U + (point & 0x3FFU));
+    }
+  }
+
+  std::string& out_;
+  bool browser_compatible_;
+};
+
 class FastjsonPrinter {
  public:
-  explicit FastjsonPrinter(const FastjsonStyle& style) : style_(style) {}
+  explicit FastjsonPrinter(const FastjsonStyle& style)
+      : style_(style), escaper_(out_, style.browser_compatible) {}
 
   void write(const Value& value) {
     switch (value.kind()) {
@@ -123,7 +201,7 @@ class FastjsonPrinter {
       case Value::Kind::boolean: out_ += *value.as_bool() ? "true" : "false"; break;
       case Value::Kind::integer: out_ += std::to_string(*value.as_int64()); break;
       case Value::Kind::number: out_ += value.if_number()->text; break;
-      case Value::Kind::string: write_string(*value.if_string()); break;
+      case Value::Kind::string: escaper_.write(*value.if_string()); break;
       case Value::Kind::array: write_array(*value.if_array()); break;
       case Value::Kind::object: write_object(*value.if_object()); break;
     }
@@ -148,9 +226,9 @@ class FastjsonPrinter {
       first = false;
       if (member.form == KeyForm::text) {
         line_break();
-        write_string(member.name);
+        escaper_.write(member.name);
       } else if (style_.browser_compatible) {
-        write_string(member.name);
+        escaper_.write(member.name);
       } else {
         out_ += member.name;
       }
@@ -175,67 +253,17 @@ class FastjsonPrinter {
     out_ += ']';
   }
 
-  void write_unit(std::uint32_t unit) {
-    out_ += "\\u";
-    for (int shift = 12; shift >= 0; shift -= 4) out_ += kHexUpper[unit >> shift & 15U];
-  }
-
-  void write_string(const std::string& text) {
-    out_ += '"';
-    for (std::size_t i = 0; i < text.size();) {
-      const auto c = static_cast<unsigned char>(text[i]);
-      if (c < 0x80) {
-        write_ascii(c);
-        ++i;
-        continue;
-      }
-      const std::size_t length = c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-      std::uint32_t point = c & (0xFFU >> (length + 1));
-      for (std::size_t k = 1; k < length && i + k < text.size(); ++k) {
-        point = point << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3FU);
-      }
-      write_wide(point, std::string_view(text).substr(i, length));
-      i += length;
-    }
-    out_ += '"';
-  }
-  void write_ascii(unsigned char c) {
-    switch (c) {
-      case '"': out_ += "\\\""; return;
-      case '\\': out_ += "\\\\"; return;
-      case '\b': out_ += "\\b"; return;
-      case '\f': out_ += "\\f"; return;
-      case '\n': out_ += "\\n"; return;
-      case '\r': out_ += "\\r"; return;
-      case '\t': out_ += "\\t"; return;
-      default: break;
-    }
-    if (c < 0x20 || c == 0x7F) {
-      write_unit(c);
-    } else if (c == '/' && style_.browser_compatible) {
-      out_ += "\\/";
-    } else {
-      out_ += static_cast<char>(c);
-    }
-  }
-  void write_wide(std::uint32_t point, std::string_view bytes) {
-    const bool escaped = style_.browser_compatible || point < 0xA0 || point == 0x2028 || point == 0x2029;
-    if (!escaped) {
-      out_ += bytes;
-    } else if (point < 0x10000) {
-      write_unit(point);
-    } else {
-      write_unit(0xD7C0U + (point >> 10));
-      write_unit(0xDC00U + (point & 0x3FFU));
-    }
-  }
-
   FastjsonStyle style_;
   std::size_t indent_ = 0;
   std::string out_;
+  FastjsonEscaper escaper_;
 };
 
 }  // namespace
+
+void append_fastjson_string(std::string& out, std::string_view text) {
+  FastjsonEscaper(out, false).write(text);
+}
 
 std::string write_fastjson(const Value& value, const FastjsonStyle& style) {
   FastjsonPrinter printer(style);

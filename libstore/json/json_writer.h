@@ -131,6 +131,9 @@ struct FastjsonStyle {
   bool browser_compatible = false;
 };
 
+// Appends `text` as a JSON string with fastjson's escapes. Well-formed UTF-8 is the caller's to give.
+void append_fastjson_string(std::string& out, std::string_view text);
+
 // The text fastjson 1.2.83 writes for this tree: members in their order, null members left out, tabs, no line
 // end after the last brace. fastjson breaks no lines in front of integer keys, nor in arrays that are a Set
 // in Java.

@@ -34,6 +34,7 @@ TEST(JavaString, AgreesWithJava) {
     EXPECT_EQ(java_hash(from_hex(bytes)), hash) << line;
     EXPECT_EQ(java_length(from_hex(bytes)), length) << line;
     EXPECT_EQ(java_clean_utf8(from_hex(bytes)), from_hex(clean)) << line;
+    EXPECT_EQ(is_java_clean(from_hex(bytes)), from_hex(clean) == from_hex(bytes)) << line;
     ++compared;
   }
   EXPECT_GT(compared, 500);
