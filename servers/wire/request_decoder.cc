@@ -34,8 +34,12 @@ bool take_int(const json::Value& value, std::int32_t& out) {
   return true;
 }
 
-// By name or by number; a name that nobody knows is null in Java.
+// By name or by number; a name that nobody knows is null in Java, as is null.
 bool take_language(const json::Value& value, LanguageCode& out) {
+  if (value.is_null()) {
+    out = LanguageCode::other;
+    return true;
+  }
   if (const std::string* name = value.if_string()) {
     out = language_of(*name);
     return true;
@@ -182,7 +186,7 @@ bool RequestDecoder::fastjson_header(std::string_view header, Request& request) 
     if (name == "flag") good = take_int(value, request.flag);
     if (name == "opaque") good = take_int(value, request.opaque);
     if (name == "version") good = take_int(value, request.version);
-    if (name == "language" && !value.is_null()) good = take_language(value, request.language);
+    if (name == "language") good = take_language(value, request.language);
     if (name == "remark" && !value.is_null()) request.remark = kept(text_of(value));
     if (name == "extfields") good = take_fields(value);
     if (!good) return false;

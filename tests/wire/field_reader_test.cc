@@ -9,11 +9,13 @@ namespace {
 
 class FieldReaderTest : public ::testing::Test {
  protected:
+  FieldReaderTest() { request.fields = fields; }
+
   std::vector<Request::Field> fields = {{"topic", "T"},  {"queueId", "3"}, {"offset", "-9223372036854775808"},
                                         {"yes", "TRUE"}, {"no", "1"},      {"plus", "+7"},
                                         {"bad", "12x"},  {"empty", ""},    {"big", "2147483648"},
                                         {"signs", "+-1"}};
-  Request request{.fields = fields};
+  Request request;
 };
 
 TEST_F(FieldReaderTest, ReadsWhatIsThere) {
