@@ -165,6 +165,40 @@ Parsed<std::vector<Entry>> read_beans(const Value& file, std::string_view table,
   return all;
 }
 
+template <class Entry, class Read>
+Parsed<Entry> read_named_bean(const Value& value, std::string_view name_member, Read&& read) {
+  Entry entry;
+  BeanReader bean(value, std::string(name_member));
+  bean.take(name_member, entry.name);
+  read(bean, entry);
+  if (!bean.problem().empty()) return fault(bean.problem());
+  return entry;
+}
+
+void take_topic(BeanReader& bean, TopicConfig& topic) {
+  bean.take("readQueueNums", topic.read_queues);
+  bean.take("writeQueueNums", topic.write_queues);
+  bean.take("perm", topic.perm);
+  bean.take("topicFilterType", topic.filter_type);
+  bean.take("topicSysFlag", topic.sys_flag);
+  bean.take("order", topic.order);
+  bean.take("attributes", topic.attributes);
+}
+
+void take_group(BeanReader& bean, SubscriptionGroup& group) {
+  bean.take("consumeEnable", group.consume_enable);
+  bean.take("consumeFromMinEnable", group.consume_from_min_enable);
+  bean.take("consumeBroadcastEnable", group.consume_broadcast_enable);
+  bean.take("retryQueueNums", group.retry_queues);
+  bean.take("retryMaxTimes", group.retry_max_times);
+  bean.take("brokerId", group.broker_id);
+  bean.take("whichBrokerWhenConsumeSlowly", group.broker_when_consume_slowly);
+  bean.take("notifyConsumerIdsChangedEnable", group.notify_consumer_ids_changed);
+  bean.take("consumeMessageOrderly", group.consume_message_orderly);
+  bean.take("groupSysFlag", group.sys_flag);
+  bean.take("consumeTimeoutMinute", group.consume_timeout_minutes);
+}
+
 // A Map<Integer, Long>.
 template <class Visit>
 std::string read_numbers(const Value& map, std::string_view where, Visit&& visit) {
@@ -329,21 +363,21 @@ void set_data_version(json::Value& file, const DataVersion& version) {
 }
 
 json::Parsed<std::vector<TopicConfig>> read_topics(const json::Value& file) {
-  return read_beans<TopicConfig>(file, "topicConfigTable", [](BeanReader& bean, TopicConfig& topic) {
-    bean.take("readQueueNums", topic.read_queues);
-    bean.take("writeQueueNums", topic.write_queues);
-    bean.take("perm", topic.perm);
-    bean.take("topicFilterType", topic.filter_type);
-    bean.take("topicSysFlag", topic.sys_flag);
-    bean.take("order", topic.order);
-    bean.take("attributes", topic.attributes);
-  });
+  return read_beans<TopicConfig>(file, "topicConfigTable", take_topic);
 }
 
-void set_topic(json::Value& file, const TopicConfig& topic) {
+json::Parsed<TopicConfig> read_topic(const json::Value& bean) {
+  return read_named_bean<TopicConfig>(bean, "topicName", take_topic);
+}
+
+bool remove_topic(json::Value& file, std::string_view topic) {
+  return table_of(file, "topicConfigTable").erase(topic);
+}
+
+void set_topic(json::Value& file, const TopicConfig& topic, bool always_attributes) {
   Object& table = table_of(file, "topicConfigTable");
   const bool attributes =
-      !topic.attributes.empty() || std::ranges::any_of(table.members(), [](const Member& member) {
+      always_attributes || !topic.attributes.empty() || std::ranges::any_of(table.members(), [](const Member& member) {
         return member.value.find("attributes") != nullptr;
       });
   Object& bean = entry_of(table, topic.name);
@@ -358,17 +392,11 @@ void set_topic(json::Value& file, const TopicConfig& topic) {
 }
 
 json::Parsed<std::vector<SubscriptionGroup>> read_subscription_groups(const json::Value& file) {
-  return read_beans<SubscriptionGroup>(
-      file, "subscriptionGroupTable", [](BeanReader& bean, SubscriptionGroup& group) {
-        bean.take("consumeEnable", group.consume_enable);
-        bean.take("consumeFromMinEnable", group.consume_from_min_enable);
-        bean.take("consumeBroadcastEnable", group.consume_broadcast_enable);
-        bean.take("retryQueueNums", group.retry_queues);
-        bean.take("retryMaxTimes", group.retry_max_times);
-        bean.take("brokerId", group.broker_id);
-        bean.take("whichBrokerWhenConsumeSlowly", group.broker_when_consume_slowly);
-        bean.take("notifyConsumerIdsChangedEnable", group.notify_consumer_ids_changed);
-      });
+  return read_beans<SubscriptionGroup>(file, "subscriptionGroupTable", take_group);
+}
+
+json::Parsed<SubscriptionGroup> read_subscription_group(const json::Value& bean) {
+  return read_named_bean<SubscriptionGroup>(bean, "groupName", take_group);
 }
 
 void set_subscription_group(json::Value& file, const SubscriptionGroup& group) {

@@ -93,8 +93,11 @@ struct TopicConfig {
 };
 [[nodiscard]] json::Parsed<std::vector<TopicConfig>> read_topics(const json::Value& file);
 // Adds the topic or changes it. Attributes are written if there are any, or if the file's other topics have
-// the member.
-void set_topic(json::Value& file, const TopicConfig& topic);
+// the member, or, as 5.x does it, `always_attributes`.
+void set_topic(json::Value& file, const TopicConfig& topic, bool always_attributes = false);
+// One topic as the file's table has it, and one given without its name as the key (RPC bodies).
+[[nodiscard]] json::Parsed<TopicConfig> read_topic(const json::Value& bean);
+[[nodiscard]] bool remove_topic(json::Value& file, std::string_view topic);
 
 // subscriptionGroup.json.
 struct SubscriptionGroup {
@@ -107,10 +110,16 @@ struct SubscriptionGroup {
   std::int64_t broker_id = 0;
   std::int64_t broker_when_consume_slowly = 1;
   bool notify_consumer_ids_changed = true;
+  bool consume_message_orderly = false;  // 5.x, like the rest
+  std::int32_t sys_flag = 0;
+  std::int32_t consume_timeout_minutes = 15;
   bool operator==(const SubscriptionGroup&) const = default;
 };
 [[nodiscard]] json::Parsed<std::vector<SubscriptionGroup>> read_subscription_groups(const json::Value& file);
+// What 4.9 knows too; the other members stay as they are.
 void set_subscription_group(json::Value& file, const SubscriptionGroup& group);
+// One group as the file's table has it, under the name that it says itself.
+[[nodiscard]] json::Parsed<SubscriptionGroup> read_subscription_group(const json::Value& bean);
 
 // consumerOffset.json: the next queue offset a group will read.
 struct ConsumerOffset {

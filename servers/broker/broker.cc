@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "servers/broker/log.h"
 #include "servers/broker/registration.h"
 #include "servers/broker/request_fields.h"
+#include "servers/broker/store_options.h"
 
 namespace rmq::broker {
 namespace {
@@ -52,6 +54,140 @@ class Broker::Handler final : public wire::RequestHandler {
   const std::int64_t vip_port_;
   std::vector<std::unique_ptr<Processor>> processors_;
 };
+
+Broker::Broker(BrokerConfig& config, const BrokerOptions& options)
+    : config_(config),
+      options_(options),
+      config_directory_(io::join_path(config.text<"storePathRootDir">(), "config")),
+      store_address_(address_bytes(config.text<"brokerIP1">())),
+      registration_(std::make_unique<Registration>(*this)),
+      scheduler_(*options.steady) {}
+
+Broker::~Broker() { scheduler_.stop(); }
+
+std::string Broker::address() const {
+  return config_.text<"brokerIP1">() + ':' + std::to_string(config_.number<"listenPort">());
+}
+
+Status Broker::start() {
+  Status opened = open();
+  if (!opened && store_) (void)store_->close();
+  return opened;
+}
+
+Status Broker::open() {
+  started_ms_ = clock().now_ms();
+  topics_ = std::make_unique<TopicConfigs>(files(), config_directory_, config_, clock());
+  groups_ = std::make_unique<SubscriptionGroups>(files(), config_directory_, config_, clock());
+  offsets_ = std::make_unique<ConsumerOffsets>(files(), config_directory_, config_, clock());
+  RMQ_CHECK(topics_->load());
+  RMQ_CHECK(groups_->load());
+  RMQ_TRY(opened, engine::MessageStore::open(files(), store_options()));
+  store_ = std::move(opened);
+  RMQ_TRY(clamped, offsets_->load([this](std::string_view topic, std::int32_t queue) {
+    return store_->max_offset(topic, queue);
+  }));
+  for (const std::string& line : clamped) log_warning("{}", line);
+  topics_->on_change(
+      [this](const std::vector<TopicConfigPtr>& topics) { registration_->register_topics(topics); });
+  for (const auto& hook : start_hooks_) RMQ_CHECK(hook());
+  schedule();
+  running_ = true;
+  return {};
+}
+
+engine::StoreOptions Broker::store_options() {
+  engine::StoreOptions options = store_options_of(config_);
+  options.background = options_.background;
+  options.clock = options_.clock;
+  options.kind_of = [this](std::string_view topic) {
+    const TopicConfigPtr found = topics_->find(topic);
+    const bool batch = found && std::ranges::find(found->attributes, std::pair<std::string, std::string>(
+                                                                         "queue.type", "BatchCQ")) !=
+                                    found->attributes.end();
+    return batch ? scan::QueueKind::batch : scan::QueueKind::simple;
+  };
+  if (!arrival_hooks_.empty()) {
+    options.arriving = [this](std::span<const engine::Arrival> arrivals) {
+      for (const auto& hook : arrival_hooks_) hook(arrivals);
+    };
+  }
+  return options;
+}
+
+void Broker::schedule() {
+  using Milliseconds = Scheduler::Milliseconds;
+  constexpr Milliseconds kFirst{10'000};
+  scheduler_.every(
+      kFirst, [this] { return Milliseconds(config_.number<"flushConsumerOffsetInterval">()); },
+      [this] {
+        if (const Status saved = offsets_->persist(); !saved)
+          log_error("consumerOffset.json cannot be written: {}", saved.error().message());
+      });
+  const auto sample = [this](std::int64_t period_ms, void (BrokerStats::*what)(std::int64_t)) {
+    scheduler_.every(Milliseconds(0), Milliseconds(period_ms),
+                     [this, what] { (stats_.*what)(clock().now_ms()); });
+  };
+  sample(BrokerStats::kSecondsPeriodMs, &BrokerStats::sample_seconds);
+  sample(BrokerStats::kMinutesPeriodMs, &BrokerStats::sample_minutes);
+  sample(BrokerStats::kHoursPeriodMs, &BrokerStats::sample_hours);
+}
+
+void Broker::serve() {
+  using Milliseconds = Scheduler::Milliseconds;
+  static constexpr std::int64_t kShortest = 10'000;
+  static constexpr std::int64_t kLongest = 60'000;
+  const std::int64_t hidden = std::max<std::int64_t>(0, config_.number<"disappearTimeAfterStart">());
+  scheduler_.once(Milliseconds(hidden), [this] { registration_->register_all(true); });
+  scheduler_.every(
+      Milliseconds(hidden + kShortest),
+      [this] {
+        return Milliseconds(std::clamp(config_.number<"registerNameServerPeriod">(), kShortest, kLongest));
+      },
+      [this] { registration_->register_all(config_.flag<"forceRegister">()); });
+  if (options_.background) scheduler_.start();
+}
+
+void Broker::unregister() { registration_->unregister(); }
+
+Status Broker::stop() {
+  if (!std::exchange(running_, false)) return {};
+  registration_->unregister();
+  scheduler_.stop();
+  for (auto hook = stop_hooks_.rbegin(); hook != stop_hooks_.rend(); ++hook) (*hook)();
+  Status first;
+  const auto note = [&first](const Status& status, std::string_view what) {
+    if (status) return;
+    log_error("{}: {}", what, status.error().message());
+    if (first) first = status.error();
+  };
+  note(offsets_->persist(), "consumerOffset.json cannot be written");
+  note(store_->close(), "the store cannot be closed");
+  return first;
+}
+
+Status Broker::delete_topic(const std::string& topic) {
+  topics_->remove(topic);
+  offsets_->remove_topic(topic);
+  stats_.forget_topic(topic);
+  for (const auto& hook : topic_hooks_) hook(topic);
+  const auto deleted = store_->delete_topics({&topic, 1});
+  if (!deleted) return deleted.error();
+  return offsets_->persist();
+}
+
+void Broker::delete_group(const std::string& group, bool clean_offsets) {
+  groups_->remove(group);
+  if (clean_offsets) offsets_->remove_group(group);
+  stats_.forget_group(group);
+  for (const auto& hook : group_hooks_) hook(group);
+}
+
+Broker::RuntimeInfo Broker::runtime_info_of_parts() const {
+  RuntimeInfo info;
+  for (const auto& hook : runtime_hooks_) hook(info);
+  return info;
+}
 
 void Broker::add(std::initializer_list<RequestCode> codes, ProcessorFactory factory, Ports ports) {
   for (const RequestCode code : codes)

@@ -55,7 +55,7 @@ enum class Ports : std::uint8_t { all, not_vip };
 
 class Broker final : public wire::RequestService {
  public:
-  // `config` and what the options point to outlive it.
+  // `config` and what the options point to outlive it; the caller is stopped before it goes.
   Broker(BrokerConfig& config, const BrokerOptions& options);
   ~Broker() override;
   Broker(const Broker&) = delete;
@@ -137,6 +137,7 @@ class Broker final : public wire::RequestService {
     Ports ports = Ports::all;
   };
 
+  [[nodiscard]] Status open();
   [[nodiscard]] engine::StoreOptions store_options();
   void schedule();
 

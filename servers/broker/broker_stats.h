@@ -72,6 +72,9 @@ class BrokerStats {
   [[nodiscard]] std::vector<std::pair<std::string, std::int64_t>> totals(StatsName name) const;
 
   // Every ten seconds, ten minutes and hour, by Broker's scheduler: the points that the windows lie between.
+  static constexpr std::int64_t kSecondsPeriodMs = 10'000;
+  static constexpr std::int64_t kMinutesPeriodMs = 600'000;
+  static constexpr std::int64_t kHoursPeriodMs = 3'600'000;
   void sample_seconds(std::int64_t now_ms);
   void sample_minutes(std::int64_t now_ms);
   void sample_hours(std::int64_t now_ms);
@@ -101,7 +104,8 @@ class BrokerStats {
     mutable std::mutex mutex;
     std::unordered_map<std::string, Item, Hash, std::equal_to<>> items;
   };
-  void sample(std::deque<Point> Item::* points, std::size_t most, std::int64_t now_ms);
+  void sample(std::deque<Point> Item::* points, std::size_t most, std::int64_t interval_ms,
+              std::int64_t now_ms);
   void forget(StatsName name, std::string_view part, int which);
 
   std::array<Set, static_cast<std::size_t>(StatsName::count)> sets_;

@@ -1,17 +1,24 @@
 // This broker with its name servers: who it is, which topics it has. RocketMQ:
 // BrokerController.registerBrokerAll and its kin, BrokerOuterAPI. Nothing here waits for an answer but
-// unregister().
+// unregister(); where RocketMQ waits, because clients must find a topic as soon as they are told that it is
+// there, answer from when_done().
 //
 // Threads: everything from any thread.
 #pragma once
 
-#include <chrono>
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "libstore/json/json_value.h"
 #include "servers/broker/topic_configs.h"
 #include "servers/wire/handler.h"
 
@@ -21,6 +28,8 @@ class Broker;
 
 // "a:1;b:2" as its parts.
 [[nodiscard]] std::vector<std::string> name_servers(std::string_view addresses);
+// Empty: "host:port" is one. Else what is wrong with it.
+[[nodiscard]] std::string address_problem(std::string_view address);
 
 class Registration {
  public:
@@ -31,11 +40,28 @@ class Registration {
   void register_all(bool forced);
   // Only these topics; the name servers keep the others. registerIncrementBrokerData.
   void register_topics(const std::vector<TopicConfigPtr>& topics);
-  // 104, and waits for the answers, but not long.
+  // Calls `then` when the registrations that are under way are answered or have failed: at once where none
+  // is.
+  void when_done(std::function<void()> then);
+  // 104 to all, and waits for their answers, but not long. Nothing is registered from then on.
   void unregister();
 
  private:
+  [[nodiscard]] wire::Command register_command(const std::vector<TopicConfigPtr>& topics) const;
+  void send_all(const wire::Command& command);
+  void answered(const std::string& name_server, const Result<wire::Answer>& answer);
+  [[nodiscard]] wire::Fields identity() const;
+  [[nodiscard]] std::uint64_t begin();  // a call; gives its number
+  void end(std::uint64_t call);
+
   Broker& broker_;
+  std::atomic<bool> gone_{false};
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::uint64_t last_call_ = 0;
+  std::set<std::uint64_t> under_way_;
+  // Who waits for all calls up to this one.
+  std::vector<std::pair<std::uint64_t, std::function<void()>>> waiting_;
 };
 
 }  // namespace rmq::broker
