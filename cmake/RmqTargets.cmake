@@ -58,25 +58,29 @@ function(rmq_test name)
   endif()
 endfunction()
 
+# All fuzz targets.
+add_custom_target(fuzzers)
+
 # rmq_fuzzer(STEM USES room ...): fuzz/STEM_fuzz.cc; replays fuzz/corpus/STEM and fuzz/regressions/STEM under
-# ctest everywhere, and is a libFuzzer binary in the fuzz preset.
+# ctest everywhere, and is a libFuzzer binary in the asan and fuzz presets.
 function(rmq_fuzzer stem)
   cmake_parse_arguments(ARG "" "" "USES" ${ARGN})
   add_executable(${stem}_fuzz ${stem}_fuzz.cc)
+  add_dependencies(fuzzers ${stem}_fuzz)
   foreach(room ${ARG_USES})
     target_link_libraries(${stem}_fuzz PRIVATE rmq_${room})
   endforeach()
   target_link_libraries(${stem}_fuzz PRIVATE rmq_options)
+  set(inputs ${PROJECT_SOURCE_DIR}/fuzz/corpus/${stem})
+  if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/fuzz/regressions/${stem})
+    list(APPEND inputs ${PROJECT_SOURCE_DIR}/fuzz/regressions/${stem})
+  endif()
   if(RMQ_LIBFUZZER)
     target_link_options(${stem}_fuzz PRIVATE -fsanitize=fuzzer)
+    list(APPEND inputs -runs=0)  # what is there already, and nothing new
   else()
     target_sources(${stem}_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/fuzz/replay_main.cc)
   endif()
-  add_test(NAME fuzz_${stem} COMMAND ${stem}_fuzz
-           ${PROJECT_SOURCE_DIR}/fuzz/corpus/${stem} ${PROJECT_SOURCE_DIR}/fuzz/regressions/${stem})
-  if(RMQ_LIBFUZZER)
-    set_tests_properties(fuzz_${stem} PROPERTIES DISABLED ON)
-  else()
-    set_tests_properties(fuzz_${stem} PROPERTIES LABELS fuzz-replay)
-  endif()
+  add_test(NAME fuzz_${stem} COMMAND ${stem}_fuzz ${inputs})
+  set_tests_properties(fuzz_${stem} PROPERTIES LABELS fuzz-replay)
 endfunction()

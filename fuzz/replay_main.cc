@@ -1,6 +1,5 @@
 // Stands in for libFuzzer where there is none: runs the fuzz target once over every file named, and over
-// every file in the directories named. A name that does not exist is passed over (a stem without regressions
-// has no such directory).
+// every file in the directories named.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -33,7 +32,7 @@ int main(int argc, char** argv) {
         run(entry.path());
         ++runs;
       }
-    } else if (std::filesystem::exists(name)) {
+    } else {
       run(name);
       ++runs;
     }

@@ -16,12 +16,11 @@ if [ "${1:-}" = --full ]; then
   echo "== clang, address and undefined behaviour sanitizers"
   build asan
   run asan
+  echo "== fuzzers, ${FUZZ_SECONDS:-6} seconds each"
+  scripts/fuzz.sh "${FUZZ_SECONDS:-6}"
   echo "== clang, thread sanitizer"
   build tsan --target thread_tests
   run tsan -L threads
-  echo "== fuzzers, ${FUZZ_SECONDS:-6} seconds each"
-  build fuzz
-  scripts/fuzz.sh "${FUZZ_SECONDS:-6}"
 fi
 echo "== g++"
 build dev
