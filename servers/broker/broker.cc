@@ -183,8 +183,8 @@ void Broker::delete_group(const std::string& group, bool clean_offsets) {
   for (const auto& hook : group_hooks_) hook(group);
 }
 
-Broker::RuntimeInfo Broker::runtime_info_of_parts() const {
-  RuntimeInfo info;
+Broker::RuntimeLines Broker::runtime_info_of_parts() const {
+  RuntimeLines info;
   for (const auto& hook : runtime_hooks_) hook(info);
   return info;
 }

@@ -80,8 +80,8 @@ class Broker final : public wire::RequestService {
     group_hooks_.push_back(std::move(hook));
   }
   // More lines for GET_BROKER_RUNTIME_INFO.
-  using RuntimeInfo = std::vector<std::pair<std::string, std::string>>;
-  void on_runtime_info(std::function<void(RuntimeInfo& into)> hook) {
+  using RuntimeLines = std::vector<std::pair<std::string, std::string>>;
+  void on_runtime_info(std::function<void(RuntimeLines& into)> hook) {
     runtime_hooks_.push_back(std::move(hook));
   }
   // The table of connected clients; whoever makes it gives it here, others find it.
@@ -124,7 +124,7 @@ class Broker final : public wire::RequestService {
   // Its queues, offsets and statistics go, and the hooks are called. DELETE_TOPIC_IN_BROKER.
   [[nodiscard]] Status delete_topic(const std::string& topic);
   void delete_group(const std::string& group, bool clean_offsets);
-  [[nodiscard]] RuntimeInfo runtime_info_of_parts() const;
+  [[nodiscard]] RuntimeLines runtime_info_of_parts() const;
 
   // --- RequestService ---
   [[nodiscard]] std::unique_ptr<wire::RequestHandler> make_handler() override;
@@ -155,7 +155,7 @@ class Broker final : public wire::RequestService {
   std::vector<engine::ArrivalListener> arrival_hooks_;
   std::vector<std::function<void(std::string_view)>> topic_hooks_;
   std::vector<std::function<void(std::string_view)>> group_hooks_;
-  std::vector<std::function<void(RuntimeInfo&)>> runtime_hooks_;
+  std::vector<std::function<void(RuntimeLines&)>> runtime_hooks_;
   BrokerStats stats_;
   std::unique_ptr<engine::MessageStore> store_;
   std::unique_ptr<TopicConfigs> topics_;

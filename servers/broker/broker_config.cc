@@ -190,7 +190,6 @@ std::vector<std::string> BrokerConfig::apply(const wire::Properties& properties)
 }
 
 Status BrokerConfig::settle() {
-  if (text<"rocketmqHome">().empty()) set("rocketmqHome", text<"storePathRootDir">());
   const std::string role = text<"brokerRole">();
   if (role == "SLAVE") return wrong_use("brokerRole=SLAVE: HA is not supported yet");
   if (flag<"enableControllerMode">())

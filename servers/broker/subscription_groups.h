@@ -50,7 +50,8 @@ class SubscriptionGroups {
   // Until the next start. disableConsume.
   void disable_consume(std::string_view group);
 
-  // The bits of a group that must not read a topic. `index` 1 is PermName.INDEX_PERM_READ's.
+  // What a group must not do with a topic, a bit each; kReadIndex: read it.
+  static constexpr int kReadIndex = 2;  // PermName.INDEX_PERM_READ
   [[nodiscard]] std::int32_t forbidden(std::string_view group, std::string_view topic) const;
   [[nodiscard]] bool is_forbidden(std::string_view group, std::string_view topic, int index) const {
     return (forbidden(group, topic) & (1 << index)) != 0;

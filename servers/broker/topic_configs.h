@@ -69,6 +69,7 @@ class TopicConfigs {
   // Another number whenever anything changed: whoever keeps what find() gave looks here whether it holds.
   [[nodiscard]] std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
   [[nodiscard]] bool is_system_topic(std::string_view topic) const;
+  [[nodiscard]] const std::set<std::string, std::less<>>& system_topics() const { return system_topics_; }
 
   // The topic, made like `default_topic` when it is not there and that one can be inherited from; null where
   // it cannot. createTopicInSendMessageMethod.
