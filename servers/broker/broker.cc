@@ -1,11 +1,14 @@
 #include "servers/broker/broker.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "servers/broker/log.h"
 #include "servers/broker/registration.h"
 #include "servers/broker/request_fields.h"
+#include "servers/broker/store_notes.h"
 #include "servers/broker/store_options.h"
 
 namespace rmq::broker {
@@ -21,6 +24,28 @@ class FunctionProcessor final : public Processor {
  private:
   std::shared_ptr<const HandleFunction> handle_;
 };
+
+// What to do about a store that cannot be opened.
+Error explained(Error error, const std::string& root) {
+  if (error.code != ErrorCode::wrong_use || error.context.find("needs repair") == std::string::npos)
+    return error;
+  error.context += fmt::format(
+      "\n  what is wrong:  rmq-verify {0}\n  what mends it:  rmq-repair {0} --plan plan.json, look at it, "
+      "then "
+      "rmq-repair apply plan.json --yes",
+      root);
+  return error;
+}
+
+Status refuse_foreign_parts(const scan::StoreSurvey& survey) {
+  if (survey.commit_log_is_dledger)
+    return wrong_use("the commit log is DLedger's: it cannot be served yet; a stock broker can");
+  if (survey.consume_queue_is_rocksdb)
+    return wrong_use(
+        "the queues are kept in RocksDB (storeType=defaultRocksDB): they cannot be served yet; a stock "
+        "broker can");
+  return {};
+}
 
 }  // namespace
 
@@ -82,12 +107,14 @@ Status Broker::open() {
   offsets_ = std::make_unique<ConsumerOffsets>(files(), config_directory_, config_, clock());
   RMQ_CHECK(topics_->load());
   RMQ_CHECK(groups_->load());
-  RMQ_TRY(opened, engine::MessageStore::open(files(), store_options()));
-  store_ = std::move(opened);
+  auto opened = engine::MessageStore::open(files(), store_options());
+  if (!opened) return explained(std::move(opened).error(), config_.text<"storePathRootDir">());
+  store_ = std::move(*opened);
   RMQ_TRY(clamped, offsets_->load([this](std::string_view topic, std::int32_t queue) {
     return store_->max_offset(topic, queue);
   }));
   for (const std::string& line : clamped) log_warning("{}", line);
+  for (const std::string& note : store_notes(*this)) log_warning("{}", note);
   topics_->on_change(
       [this](const std::vector<TopicConfigPtr>& topics) { registration_->register_topics(topics); });
   for (const auto& hook : start_hooks_) RMQ_CHECK(hook());
@@ -100,6 +127,11 @@ engine::StoreOptions Broker::store_options() {
   engine::StoreOptions options = store_options_of(config_);
   options.background = options_.background;
   options.clock = options_.clock;
+  options.planner = [this](const scan::StoreSurvey& survey,
+                           const recovery::PlanOptions& plan) -> Result<recovery::Plan> {
+    RMQ_CHECK(refuse_foreign_parts(survey));
+    return recovery::make_plan(files(), survey, plan);
+  };
   options.kind_of = [this](std::string_view topic) {
     const TopicConfigPtr found = topics_->find(topic);
     const bool batch = found && std::ranges::find(found->attributes, std::pair<std::string, std::string>(
@@ -149,6 +181,10 @@ void Broker::serve() {
 }
 
 void Broker::unregister() { registration_->unregister(); }
+
+void Broker::drain() {
+  for (const auto& hook : drain_hooks_) hook();
+}
 
 Status Broker::stop() {
   if (!std::exchange(running_, false)) return {};

@@ -5,8 +5,9 @@
 //   Broker broker(config, options);
 //   add_admin_processors(broker); ...      // the parts that answer: add(), and the hooks
 //   broker.start();                        // opens the store, loads config/, registers
-//   ... net serves broker ...
-//   broker.stop();                         // unregisters, persists, closes the store
+//   broker.serve();                        // once net listens
+//   broker.unregister(); ... net ends, with drain() ...
+//   broker.stop();                         // persists, closes the store
 //
 // Threads: add() and the hooks before start(); everything else from any thread while it runs.
 #pragma once
@@ -67,6 +68,9 @@ class Broker final : public wire::RequestService {
   // In the order they were given; store and managers are there, requests do not come yet. Scheduling is done
   // there.
   void on_start(std::function<Status()> hook) { start_hooks_.push_back(std::move(hook)); }
+  // Requests may still come, but none that waits for something shall be kept any longer: they are answered
+  // now.
+  void on_drain(std::function<void()> hook) { drain_hooks_.push_back(std::move(hook)); }
   // In reverse order, no more requests come, the store is still open: persist and let go.
   void on_stop(std::function<void()> hook) { stop_hooks_.push_back(std::move(hook)); }
   void on_connection_closed(std::function<void(const std::shared_ptr<wire::Connection>&)> hook) {
@@ -94,6 +98,8 @@ class Broker final : public wire::RequestService {
   void serve();
   // First of all: no client shall find us any more.
   void unregister();
+  // What is held is answered; while net ends.
+  void drain();
   // Once net serves nobody. What went wrong is logged, and the first of it returned.
   [[nodiscard]] Status stop();
 
@@ -150,6 +156,7 @@ class Broker final : public wire::RequestService {
   std::vector<ProcessorFactory> factories_;
   std::unordered_map<std::int32_t, Route> routes_;
   std::vector<std::function<Status()>> start_hooks_;
+  std::vector<std::function<void()>> drain_hooks_;
   std::vector<std::function<void()>> stop_hooks_;
   std::vector<std::function<void(const std::shared_ptr<wire::Connection>&)>> closed_hooks_;
   std::vector<engine::ArrivalListener> arrival_hooks_;
