@@ -218,6 +218,19 @@ wire::Properties BrokerConfig::all() const {
   return properties;
 }
 
+std::string BrokerConfig::printed(bool important) const {
+  std::string text;
+  const std::shared_lock lock(mutex_);
+  for (std::size_t index = 0; index < kConfigKeys.size(); ++index) {
+    if (important && !kConfigKeys[index].important) continue;
+    text += kConfigKeys[index].name;
+    text += '=';
+    text += texts_[index];
+    text += '\n';
+  }
+  return text;
+}
+
 void BrokerConfig::set_path(std::string path) {
   set("brokerConfigPath", path);
   const std::unique_lock lock(mutex_);

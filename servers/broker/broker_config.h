@@ -85,6 +85,9 @@ class BrokerConfig {
   // All keys, and those of the file that the table does not have: what GET_BROKER_CONFIG gives.
   [[nodiscard]] wire::Properties all() const;
 
+  // "key=value" lines in the table's order (-p), or only the keys that RocketMQ calls important (-m).
+  [[nodiscard]] std::string printed(bool important) const;
+
   // Where UPDATE_BROKER_CONFIG persists; empty: nowhere.
   void set_path(std::string path);
   [[nodiscard]] std::string path() const;

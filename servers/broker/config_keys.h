@@ -16,7 +16,15 @@ namespace rmq::broker {
 enum class KeyType : std::uint8_t { flag, int32, int64, real, text, choice };
 
 // The class that has the field: -p prints them one after the other.
-enum class Owner : std::uint8_t { broker_identity, broker, netty_server, netty_client, message_store, auth };
+enum class Owner : std::uint8_t {
+  broker_identity,
+  broker,
+  netty_server,
+  netty_client,
+  message_store,
+  auth,
+  ours
+};
 
 enum class KeyState : std::uint8_t {
   used,
@@ -41,7 +49,7 @@ struct ConfigKey {
 };
 
 // clang-format off
-inline constexpr std::array<ConfigKey, 449> kConfigKeys{{
+inline constexpr std::array<ConfigKey, 450> kConfigKeys{{
     {"brokerName", Owner::broker_identity, KeyType::text, "", true, KeyState::used, "", kNoMinimum, kNoMaximum, "logical name shared by master and its slaves"},
     {"brokerClusterName", Owner::broker_identity, KeyType::text, "DefaultCluster", true, KeyState::used, "", kNoMinimum, kNoMaximum, "cluster"},
     {"brokerId", Owner::broker_identity, KeyType::int64, "0", true, KeyState::used, "", -1, kNoMaximum, "0 master, >0 slave. Role ASYNC/SYNC_MASTER forces 0; SLAVE with <=0 -> exit; DLedger -> -1"},
@@ -128,7 +136,7 @@ inline constexpr std::array<ConfigKey, 449> kConfigKeys{{
     {"filterDataCleanTimeSpan", Owner::broker, KeyType::int64, "86400000", false, KeyState::later, "SQL92 filters", kNoMinimum, kNoMaximum, "bloom filter"},
     {"filterSupportRetry", Owner::broker, KeyType::flag, "false", false, KeyState::later, "SQL92 filters", kNoMinimum, kNoMaximum, "bloom filter"},
     {"enablePropertyFilter", Owner::broker, KeyType::flag, "false", false, KeyState::used, "", kNoMinimum, kNoMaximum, "allow SQL92 subscriptions"},
-    {"compressedRegister", Owner::broker, KeyType::flag, "false", false, KeyState::used, "", kNoMinimum, kNoMaximum, "binary compressed registration"},
+    {"compressedRegister", Owner::broker, KeyType::flag, "false", false, KeyState::no_meaning, "", kNoMinimum, kNoMaximum, "binary compressed registration"},
     {"forceRegister", Owner::broker, KeyType::flag, "true", false, KeyState::used, "", kNoMinimum, kNoMaximum, "register even if dataVersion unchanged on name server"},
     {"registerNameServerPeriod", Owner::broker, KeyType::int32, "30000", false, KeyState::used, "", 1, kNoMaximum, "ms, clamped to 10000..60000"},
     {"updateNameServerAddrPeriod", Owner::broker, KeyType::int32, "120000", false, KeyState::later, "name servers from DNS", kNoMinimum, kNoMaximum, "name server discovery"},
@@ -491,6 +499,7 @@ inline constexpr std::array<ConfigKey, 449> kConfigKeys{{
     {"statefulAuthenticationCacheExpiredSecond", Owner::auth, KeyType::int32, "60", false, KeyState::later, "ACL", kNoMinimum, kNoMaximum, ""},
     {"statefulAuthorizationCacheMaxNum", Owner::auth, KeyType::int32, "10000", false, KeyState::later, "ACL", kNoMinimum, kNoMaximum, ""},
     {"statefulAuthorizationCacheExpiredSecond", Owner::auth, KeyType::int32, "60", false, KeyState::later, "ACL", kNoMinimum, kNoMaximum, ""},
+    {"logLevel", Owner::ours, KeyType::choice, "info", false, KeyState::used, "", kNoMinimum, kNoMaximum, "from which level on lines go to the log; RocketMQ has no such key"},
 }};
 // clang-format on
 
@@ -506,6 +515,7 @@ inline constexpr std::array<ConfigKey, 449> kConfigKeys{{
   if (name == "brokerRole") return "ASYNC_MASTER SYNC_MASTER SLAVE";
   if (name == "flushDiskType") return "SYNC_FLUSH ASYNC_FLUSH";
   if (name == "defaultMessageRequestMode") return "PULL POP";
+  if (name == "logLevel") return "trace debug info warning error off";
   if (name == "metricsExporterType") return "DISABLE OTLP_GRPC PROM LOG";
   return {};
 }

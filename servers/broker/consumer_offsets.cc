@@ -275,6 +275,15 @@ ConsumerOffsets::Queues ConsumerOffsets::smallest(
   return smallest;
 }
 
+void ConsumerOffsets::visit(
+    const std::function<void(std::string_view group, std::string_view topic, const Queues&)>& see) const {
+  for (const Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const auto& [key, entry] : shard.entries)
+      if (entry.listed && !entry.group.empty()) see(entry.group, entry.topic, entry.committed);
+  }
+}
+
 void ConsumerOffsets::remove_if(
     const std::function<bool(std::string_view group, std::string_view topic, const Queues&)>& gone) {
   for (Shard& shard : shards_) {

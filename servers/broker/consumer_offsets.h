@@ -67,6 +67,8 @@ class ConsumerOffsets {
   // queryMinOffsetInAllGroup, but that one forgets the offsets of the groups that are left out.
   [[nodiscard]] Queues smallest(std::string_view topic, const std::vector<std::string>& without,
                                 const std::function<std::int64_t(std::int32_t queue)>& min_offset) const;
+  void visit(
+      const std::function<void(std::string_view group, std::string_view topic, const Queues&)>& see) const;
   // Removes what `gone` says of (group, topic, offsets). scanUnsubscribedTopic.
   void remove_if(
       const std::function<bool(std::string_view group, std::string_view topic, const Queues&)>& gone);
