@@ -252,7 +252,7 @@ Result<std::vector<std::string>> BrokerConfig::update(io::FileSystem& files, con
   std::string black_list = text<"configBlackList">();
   std::ranges::replace(black_list, ';', ' ');
   for (const auto& [name, value] : changes) {
-    if (is_one_of(name, black_list) || is_one_of(name, "configBlackList brokerConfigPath"))
+    if (is_one_of(name, black_list) || is_one_of(name, "configBlackList brokerConfigPath rocketmqHome"))
       return wrong_use("Can not update config in black list.");
   }
   // Unlike a file, this makes no new keys (Configuration.mergeIfExist).
