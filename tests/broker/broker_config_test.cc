@@ -21,7 +21,7 @@ TEST(BrokerConfig, DefaultsAreThoseOfRocketMq) {
   const BrokerConfig config(test_surroundings());
   EXPECT_EQ(config.text<"brokerName">(), "broker-a");
   EXPECT_EQ(config.text<"brokerClusterName">(), "DefaultCluster");
-  EXPECT_EQ(config.text<"storePathRootDir">(), "/home/mq/store");
+  EXPECT_EQ(config.text<"storePathRootDir">(), "/mq/store");
   EXPECT_EQ(config.text<"brokerIP1">(), "10.0.0.7");
   EXPECT_EQ(config.number<"listenPort">(), 10911);
   EXPECT_EQ(config.number<"mappedFileSizeConsumeQueue">(), 6'000'000);

@@ -34,7 +34,7 @@ inline std::string get_file(const io::FileSystem& files, const std::string& name
 inline Surroundings test_surroundings() {
   return {.home = "/opt/rocketmq",
           .namesrv = "",
-          .user_home = "/home/mq",
+          .user_home = "/mq",
           .host_name = "broker-a",
           .address = "10.0.0.7",
           .cores = 2};

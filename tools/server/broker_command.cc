@@ -1,7 +1,6 @@
 #include "tools/server/broker_command.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
