@@ -57,7 +57,7 @@ class OffsetAdmin {
     }
     if (!broker_.offsets().commit(group, topic, queue, offset))
       log_warning("group {} went back to {} in topic {} queue {}; client {}", group, offset, topic, queue,
-                  responder.oneway() ? "?" : responder.connection()->remote_address());
+                  responder.connection()->remote_address());
     return answer_success();
   }
 
