@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libstore/bytes/big_endian.h"
 #include "servers/broker/log.h"
 #include "servers/broker/registration.h"
 #include "servers/broker/request_fields.h"
@@ -26,14 +27,23 @@ class FunctionProcessor final : public Processor {
 };
 
 // What to do about a store that cannot be opened.
-Error explained(Error error, const std::string& root) {
-  if (error.code != ErrorCode::wrong_use || error.context.find("needs repair") == std::string::npos)
-    return error;
-  error.context += fmt::format(
-      "\n  what is wrong:  rmq-verify {0}\n  what mends it:  rmq-repair {0} --plan plan.json, look at it, "
-      "then "
-      "rmq-repair apply plan.json --yes",
-      root);
+Error explained(Error error, const io::ReadFileSystem& files, const std::string& root) {
+  if (error.code != ErrorCode::wrong_use) return error;
+  if (error.context.find("needs repair") != std::string::npos) {
+    error.context += fmt::format(
+        "\n  what is wrong:  rmq-verify {0}\n  what mends it:  rmq-repair {0} --plan plan.json, look at it, "
+        "then "
+        "rmq-repair apply plan.json --yes",
+        root);
+  } else if (error.context.find("is locked") != std::string::npos) {
+    // Whoever serves the store has written its number there.
+    constexpr std::int64_t kMostBytes = 64;
+    const auto owner = io::read_all(files, io::join_path(root, "abort"), kMostBytes);
+    error.context +=
+        owner && !owner->empty()
+            ? fmt::format(": the broker with process id {} serves this store; stop it first", as_text(*owner))
+            : ": another broker serves this store; stop it first";
+  }
   return error;
 }
 
@@ -108,7 +118,7 @@ Status Broker::open() {
   RMQ_CHECK(topics_->load());
   RMQ_CHECK(groups_->load());
   auto opened = engine::MessageStore::open(files(), store_options());
-  if (!opened) return explained(std::move(opened).error(), config_.text<"storePathRootDir">());
+  if (!opened) return explained(std::move(opened).error(), files(), config_.text<"storePathRootDir">());
   store_ = std::move(*opened);
   RMQ_TRY(clamped, offsets_->load([this](std::string_view topic, std::int32_t queue) {
     return store_->max_offset(topic, queue);

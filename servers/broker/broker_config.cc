@@ -29,10 +29,11 @@ std::optional<std::int64_t> to_number(std::string_view text) {
   return number;
 }
 
-bool is_true(std::string_view text) {
-  return std::ranges::equal(text, std::string_view("true"), {},
+bool is_word(std::string_view text, std::string_view word) {
+  return std::ranges::equal(text, word, {},
                             [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
 }
+bool is_true(std::string_view text) { return is_word(text, "true"); }
 
 // String.trim.
 std::string_view trimmed(std::string_view text) {
@@ -61,7 +62,8 @@ std::string wanted(const ConfigKey& key, std::string_view text) {
   switch (key.type) {
     case KeyType::text: return {};
     case KeyType::flag:
-      return is_true(text) || text == "false" ? std::string() : "true or false (anything but true is false)";
+      return is_true(text) || is_word(text, "false") ? std::string()
+                                                     : "true or false (anything but true is false)";
     case KeyType::choice: {
       const std::string_view choices = choices_of(key.name);
       return is_one_of(text, choices) ? std::string() : "one of " + joined(choices);

@@ -71,7 +71,7 @@ TEST(BrokerConfig, SaysWhichValuesMakeSense) {
   BrokerConfig config(test_surroundings());
   EXPECT_THAT(
       config.apply({{"fileReservedTime", "48 "}}),
-      ElementsAre("fileReservedTime=48  is not a number of 1 or more without blanks around it; 72 stays"));
+      ElementsAre("fileReservedTime=48  is not a number from 1 to 2147483647 without blanks around it; 72 stays"));
   EXPECT_THAT(config.apply({{"listenPort", "70000"}}),
               ElementsAre("listenPort=70000 is not a number from 1 to 65535; 10911 stays"));
   EXPECT_THAT(

@@ -52,6 +52,7 @@ class Broker:
         raise AssertionError(error)
 
     def start(self, config):
+        home = self.home
         self.port, self.http = free_ports(2)
         self.conf = os.path.join(home, "broker.conf")
         with open(self.conf, "w", encoding="latin-1") as file:
