@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "bench/broker_verb.h"
 #include "bench/measure.h"
 #include "bench/store_load.h"
 #include "libstore/bytes/crc32.h"
@@ -25,6 +26,7 @@ constexpr std::string_view kProgram = "rmq-bench";
 constexpr std::string_view kHelp =
     R"(usage: rmq-bench store DIR [flags]    puts messages into a new store and says how quick it was
        rmq-bench limits DIR [flags]   what the machine can do: appends into memory, durable writes
+       rmq-bench broker PORT [flags]  sends to, or pulls from, a broker on 127.0.0.1 (rmq-bench broker --help)
 
   --messages N      how many are put and measured (default 1000000)
   --warm N          how many before that (default a fifth, at most 200000)
@@ -261,8 +263,9 @@ int main(int argc, char** argv) {
     const bool written = out.write(kHelp);
     return verb.empty() ? kExitWrongUse : written ? kExitClean : kExitFault;
   }
+  if (verb == "broker") return broker_verb({tokens.begin() + 1, tokens.end()});
   if (verb != "store" && verb != "limits")
-    return fail(wrong_use("'" + verb + "' is no verb of rmq-bench; give store or limits"));
+    return fail(wrong_use("'" + verb + "' is no verb of rmq-bench; give store, limits or broker"));
   const auto arguments = parse_arguments(grammar_of(verb), {tokens.begin() + 1, tokens.end()});
   if (!arguments) return fail(arguments.error());
   if (arguments->has("help")) return out.write(kHelp) ? kExitClean : kExitFault;
