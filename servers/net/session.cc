@@ -154,6 +154,7 @@ void Session::take_input(std::size_t bytes) {
   std::vector<std::byte> whole = std::exchange(input_, {});
   const std::size_t size = std::exchange(input_size_, 0);
   const std::size_t taken = take_frames(std::span(whole).first(size));
+  if (closed_) return thread_->keep_for_turn(std::move(whole));
   if (taken == 0) {
     input_ = std::move(whole);
     input_size_ = size;

@@ -59,6 +59,17 @@ TEST_F(HostileTest, LengthsThatLieCloseTheirConnectionAtOnce) {
   expect_served();
 }
 
+TEST_F(HostileTest, AConnectionClosedWithinAFrameHoldsNoMemory) {
+  start();
+  RawClient client(port);
+  ASSERT_TRUE(client.send(std::string("\0\0\0\x10\0", 5)));
+  while (server->memory() == 0) std::this_thread::yield();
+  ASSERT_TRUE(client.send(std::string("\0\0\x20", 3)));
+  EXPECT_TRUE(client.ended());
+  service.wait_closed(1);
+  EXPECT_EQ(server->memory(), 0U);
+}
+
 TEST_F(HostileTest, AHundredThousandRandomFrames) {
   start();
   std::atomic<bool> done{false};
