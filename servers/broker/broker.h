@@ -116,6 +116,8 @@ class Broker final : public wire::RequestService {
   [[nodiscard]] BrokerStats& stats() { return stats_; }
   [[nodiscard]] ClientTables* clients() { return clients_.get(); }  // null: nobody gave one
   [[nodiscard]] Registration& registration() { return *registration_; }
+  // False: nothing has threads of its own (BrokerOptions).
+  [[nodiscard]] bool background() const { return options_.background; }
   // config/ of the store.
   [[nodiscard]] const std::string& config_directory() const { return config_directory_; }
   // "brokerIP1:listenPort", what clients are told.

@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "libstore/bytes/big_endian.h"
 #include "libstore/json/json_writer.h"
 #include "servers/broker/broker.h"
 #include "servers/broker/json_fields.h"
@@ -25,7 +24,7 @@ struct LockRequest {
 };
 
 std::optional<LockRequest> read_lock_request(std::span<const std::byte> body) {
-  const auto parsed = json::parse(as_text(body));
+  const auto parsed = parse_body(body);
   if (!parsed || parsed->if_object() == nullptr) return std::nullopt;
   LockRequest read{
       text_field(*parsed, "consumerGroup").value_or(""), text_field(*parsed, "clientId").value_or(""), {}};
@@ -103,7 +102,7 @@ wire::Response ClientProcessor::unregister(const wire::Request& request, const w
 }
 
 wire::Response ClientProcessor::check_config(const wire::Request& request, const wire::Responder&) {
-  const auto parsed = json::parse(as_text(request.body));
+  const auto parsed = parse_body(request.body);
   if (!parsed) return answer(ResponseCode::system_error, parsed.error().message());
   const json::Value* subscription = parsed->find("subscriptionData");
   if (subscription == nullptr || subscription->if_object() == nullptr) return answer_success();

@@ -16,6 +16,11 @@ constexpr std::int64_t kAfterErrorMs = 10'000;   // DELAY_FOR_A_PERIOD
 constexpr std::int32_t kBatch = 256;             // messages that are put in one go
 constexpr std::string_view kHalfTopicName = "RMQ_SYS_TRANS_HALF_TOPIC";
 
+bool is_illegal(engine::PutStatus status) {
+  return status == engine::PutStatus::message_illegal ||
+         status == engine::PutStatus::properties_size_exceeded;
+}
+
 }  // namespace
 
 DelayService::DelayService(engine::MessageStore& store, io::FileSystem& files, const std::string& directory,
@@ -156,6 +161,10 @@ std::optional<std::int64_t> DelayService::deliver(std::int32_t number, const eng
   }
   std::vector<engine::PutResult> results(views.size());
   store_.put(views, results);
+  // The store takes all or none; one that it does not take must not hold up the others.
+  if (std::ranges::any_of(results, [](const engine::PutResult& result) { return is_illegal(result.status); }))
+    for (std::size_t at = 0; at != views.size(); ++at)
+      if (!results[at].ok()) results[at] = store_.put(views[at]);
   std::optional<std::int64_t> failed;
   for (std::size_t at = 0; at != results.size(); ++at) {
     if (results[at].ok()) {

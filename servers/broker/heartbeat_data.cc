@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <utility>
 
-#include "libstore/bytes/big_endian.h"
 #include "servers/broker/json_fields.h"
 
 namespace rmq::broker {
@@ -51,7 +50,7 @@ std::string_view to_string(MessageModel model) { return kMessageModels.at(static
 std::string_view to_string(ConsumeFromWhere where) { return kFromWhere.at(static_cast<std::size_t>(where)); }
 
 json::Parsed<HeartbeatData> read_heartbeat(std::span<const std::byte> body, std::int64_t now_ms) {
-  const auto parsed = json::parse(as_text(body));
+  const auto parsed = parse_body(body);
   if (!parsed) return parsed.error();
   if (parsed->if_object() == nullptr) return json::JsonError{1, 1, "a heart-beat is no object"};
   HeartbeatData heartbeat;

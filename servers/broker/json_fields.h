@@ -2,13 +2,22 @@
 // kind is as if it were not there.
 #pragma once
 
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "libstore/bytes/big_endian.h"
 #include "libstore/json/json_value.h"
 
 namespace rmq::broker {
+
+// A value costs about 100 bytes of memory: a frame of 16 MiB must not become 400 MiB of them. A client with
+// thousands of subscriptions has some ten thousand values.
+[[nodiscard]] inline json::Parsed<json::Value> parse_body(std::span<const std::byte> body) {
+  return json::parse(as_text(body), {.bytes = 16 << 20, .values = 1 << 18, .depth = 32});
+}
 
 [[nodiscard]] inline std::optional<std::string> text_field(const json::Value& object, std::string_view name) {
   const json::Value* member = object.find(name);
