@@ -14,6 +14,7 @@
 #include "libstore/forensics/fault_recorder.h"
 #include "libstore/format/message_properties.h"
 #include "libstore/recovery/bridge.h"
+#include "libstore/rocks/queue_files.h"
 #include "libstore/scan/commit_log_walker.h"
 
 namespace rmq::forensics {
@@ -572,8 +573,10 @@ CompareSummary run_compare(const CompareSide& first_store, const CompareSide& se
                            const std::function<void(const Difference&)>& sink) {
   const FaultRecorder first_files(first_store.files);
   const FaultRecorder second_files(second_store.files);
-  const CompareSide first{first_files, first_store.survey};
-  const CompareSide second{second_files, second_store.survey};
+  const rocks::QueueFiles first_queues(first_files, first_store.survey, options.rocks_queues);
+  const rocks::QueueFiles second_queues(second_files, second_store.survey, options.rocks_queues);
+  const CompareSide first{first_queues, first_queues.survey()};
+  const CompareSide second{second_queues, second_queues.survey()};
   CompareSummary summary;
   bool equal = true;
   const Sink counting = [&](const Difference& difference) {
@@ -588,6 +591,11 @@ CompareSummary run_compare(const CompareSide& first_store, const CompareSide& se
   LogComparison(first, second, options, summary, counting).run(from, to);
   if (!options.cancelled || !options.cancelled())
     compare_queues(first, second, from, to, options, summary, counting);
+  for (const auto& [queues, which] : {std::pair{&first_queues, "first"}, {&second_queues, "second"}}) {
+    for (const std::string& fault : queues->faults())
+      summary.faults.push_back(
+          fmt::format("the RocksDB with the consume queues of the {} store: {}", which, fault));
+  }
   summary.config = unlike_config(first, second);
   for (const FaultRecorder* files : {&first_files, &second_files}) {
     for (std::string& fault : files->faults()) summary.faults.push_back(std::move(fault));

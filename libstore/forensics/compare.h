@@ -60,6 +60,7 @@ struct CompareOptions {
   std::function<bool()> cancelled;                // asked often, from any thread
   std::atomic<std::int64_t>* progress = nullptr;  // bytes compared
   std::int64_t most_records = 10'000;             // that are told one by one; the rest is counted
+  bool rocks_queues = true;  // false beside a running broker: RocksDB holds back what came last
 };
 
 struct CompareSummary {

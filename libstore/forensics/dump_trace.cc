@@ -15,6 +15,7 @@
 #include "libstore/forensics/trace_state.h"
 #include "libstore/forensics/system_topics.h"
 #include "libstore/format/tags_code.h"
+#include "libstore/rocks/pop_states.h"
 
 namespace rmq::forensics {
 namespace {
@@ -43,6 +44,12 @@ class TraceDump {
     TraceCollector collector(target, topics, limit);
     walk(collector);
     if (const auto error = unmatched_patterns_error(topics, options_.strict_names)) return *error;
+    const auto popped = rocks::read_pop_states(input_.files, input_.survey, rocks::PopStateDepth::entries,
+                                               [&](const format::PopState& state) {
+                                                 collector.take(state);
+                                                 return !input_.observer.cancelled();
+                                               });
+    if (!popped.fault.empty()) summary_.faults.push_back("kvStore: " + popped.fault);
     for (const TraceLife& life : collector.lives()) print(life);
     if (collector.lives().empty()) {
       summary_.found = false;
@@ -200,8 +207,8 @@ class TraceDump {
       time_.append(text, step.store_timestamp);
       fmt::format_to(std::back_inserter(text), "  {:<10}  ", to_string(step.kind));
       append_visible(text, step.topic);
-      fmt::format_to(std::back_inserter(text), " {}/{} at {}", step.queue_id, step.queue_offset,
-                     step.phy_offset);
+      fmt::format_to(std::back_inserter(text), " {}/{}", step.queue_id, step.queue_offset);
+      if (step.phy_offset >= 0) fmt::format_to(std::back_inserter(text), " at {}", step.phy_offset);
       details(text, step);
       text += '\n';
     }

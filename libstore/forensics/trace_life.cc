@@ -285,4 +285,20 @@ void TraceCollector::take_pop(const format::MessageView& message, std::string_vi
   }
 }
 
+void TraceCollector::take(const format::PopState& state) {
+  const auto found = places_.find({state.topic, state.queue_id, state.queue_offset});
+  if (found == places_.end()) return;
+  TraceStep step;
+  step.kind = TraceStepKind::popped;
+  step.phy_offset = -1;
+  step.topic = state.topic;
+  step.queue_id = state.queue_id;
+  step.queue_offset = state.queue_offset;
+  step.store_timestamp = state.pop_time;
+  step.group = state.group;
+  step.pop_time = state.pop_time;
+  step.due = state.visible_at();
+  add_step(found->second, std::move(step));
+}
+
 }  // namespace rmq::forensics

@@ -14,6 +14,7 @@
 #include "libstore/forensics/dump_filter.h"
 #include "libstore/format/commit_log_record.h"
 #include "libstore/format/message_properties.h"
+#include "libstore/format/pop_state.h"
 
 namespace rmq::forensics {
 
@@ -39,7 +40,9 @@ enum class TraceStepKind {
 
 struct TraceStep {
   TraceStepKind kind = TraceStepKind::stored;
-  std::int64_t phy_offset = 0;  // of the record that tells it, and what that record says of itself
+  // Of the record that tells it, and what that record says of itself; -1: kvStore/ tells it, of the copy that
+  // the rest is about.
+  std::int64_t phy_offset = 0;
   std::int32_t size = 0;
   std::string topic;
   std::int32_t queue_id = 0;
@@ -82,6 +85,8 @@ class TraceCollector {
 
   // Every record of the log, in its order.
   void take(const format::MessageView& message, std::int64_t phy_offset);
+  // After the log: what kvStore/ says is popped and not acknowledged.
+  void take(const format::PopState& state);
 
   [[nodiscard]] const std::vector<TraceLife>& lives() const { return lives_; }
   [[nodiscard]] bool is_cut() const { return is_cut_; }  // there was more than is kept

@@ -175,6 +175,7 @@ VerifySummary run_verify(const io::ReadFileSystem& store_files, const scan::Stor
   if (!context.cancelled() && !survey.single_file) {
     verify_state(context);
     verify_rocks_config(context);
+    verify_pop_states(context);
   }
   if (!context.cancelled() && !survey.single_file && context.at_least(VerifyLevel::deep)) verify_progress(context);
   if (!context.cancelled() && !survey.single_file) verify_parts(context);

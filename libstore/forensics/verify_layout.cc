@@ -116,15 +116,6 @@ void verify_layout(VerifyContext& context, const std::vector<LogFile>& log) {
     context.add("IX-STRAY", Severity::degraded, stray.shown, 0, stray.size,
                 "not an index file (the name is no 17-digit time): stock brokers stop loading the index at it");
   }
-  bool pop_kv = false;
-  for (const scan::OtherFile& other : context.survey.others) {
-    pop_kv = pop_kv || other.part == scan::OtherPart::pop_kv;
-  }
-  if (pop_kv) {
-    context.add("ST-NOT-READ", Severity::benign, "", 0, 0,
-                "this store keeps the state of pop consumption in RocksDB (kvStore/): not checked by this version, and not "
-                "counted in the bytes expected");
-  }
 }
 
 }  // namespace rmq::forensics

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "libstore/format/config_files.h"
 
 namespace rmq::forensics {
@@ -41,11 +43,8 @@ class RocksQueueJudge {
       bytes += file.size;
     context_.summary.bytes_expected += bytes;
     if (files_.database() == nullptr) return;
-    const std::string fault = files_.database()->check_tables();
     context_.summary.bytes_checked += bytes;
-    if (fault.empty()) return;
-    context_.add("CQ-ROCKSDB", Severity::hidden, std::string(kQueuesShown), 0, 0,
-                 fmt::format("a table of the RocksDB with the consume queues is damaged: {}", fault));
+    check_rocks_tables(context_, files_.directory(), std::string(kQueuesShown), "CQ-ROCKSDB", Severity::hidden);
   }
 
   void add(std::string_view code, Severity severity, const rocks::RocksQueue& queue, std::int64_t offset,
@@ -115,12 +114,33 @@ void verify_rocks_queues(VerifyContext& context, const rocks::QueueFiles& files)
               "not counted in the bytes expected");
 }
 
+void check_rocks_tables(VerifyContext& context, const std::string& directory, const std::string& shown,
+                        std::string_view code, Severity severity) {
+  if (!context.at_least(VerifyLevel::deep) || context.cancelled()) return;
+  const auto database = rocks::Database::open(context.files, directory);
+  if (!database) return;  // whoever reads it has said so
+  if (const std::string fault = (*database)->check_tables(); !fault.empty())
+    context.add(code, severity, shown, 0, 0, fmt::format("a table of the RocksDB is damaged: {}", fault));
+  const auto unknown = (*database)->unknown_tables();
+  if (unknown.empty() || context.options.running) return;
+  const bool crashed = context.survey.abort.has_value();
+  context.add(
+      code, crashed ? Severity::benign : severity, shown, 0, 0,
+      fmt::format("{} ({} the first) that its manifest does not name: {}; a broker that starts deletes them",
+                  counted(std::ssize(unknown), "table", "tables"), unknown.front(),
+                  crashed ? "the crash left them, or the manifest lost its end" : "the manifest has lost its end"));
+}
+
 void verify_rocks_config(VerifyContext& context) {
+  std::set<std::string> checked;
   for (const rocks::ConfigTable& table : rocks::read_config_tables(context.files, context.survey)) {
     context.summary.bytes_expected += table.bytes;
     const std::string shown = table.database + "/CURRENT";
     if (table.fault.empty()) {
       context.summary.bytes_checked += table.bytes;
+      if (checked.insert(table.database).second)
+        check_rocks_tables(context, context.survey.config_directory() + table.database.substr(6), shown,
+                           "CF-ROCKSDB", Severity::degraded);
     } else {
       context.add("CF-ROCKSDB", Severity::degraded, shown, 0, 0,
                   fmt::format("the RocksDB cannot be read: {}", table.fault));

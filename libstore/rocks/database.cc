@@ -211,7 +211,7 @@ class RocksCursor final : public Cursor {
 class RocksDatabase final : public Database {
  public:
   explicit RocksDatabase(const io::ReadFileSystem& files)
-      : file_system_(std::make_shared<ReadOnlyFileSystem>(files)) {
+      : files_(files), file_system_(std::make_shared<ReadOnlyFileSystem>(files)) {
     env_ = rocksdb::NewCompositeEnv(file_system_);
   }
 
@@ -220,6 +220,7 @@ class RocksDatabase final : public Database {
   }
 
   rocksdb::Status open(const std::string& directory) {
+    directory_ = directory;
     rocksdb::DBOptions options;
     options.env = env_.get();
     options.info_log = std::make_shared<NoLog>();
@@ -263,7 +264,21 @@ class RocksDatabase final : public Database {
     return status.ok() ? std::string() : status.ToString();
   }
 
+  std::vector<std::string> unknown_tables() const override {
+    std::vector<rocksdb::LiveFileMetaData> live;
+    database_->GetLiveFilesMetaData(&live);
+    std::vector<std::string> unknown;
+    for (const DatabaseFile& file : database_files(files_, directory_)) {
+      if (!file.name.ends_with(".sst")) continue;
+      const auto is_it = [&](const rocksdb::LiveFileMetaData& one) { return one.name == '/' + file.name; };
+      if (std::ranges::none_of(live, is_it)) unknown.push_back(file.name);
+    }
+    return unknown;
+  }
+
  private:
+  const io::ReadFileSystem& files_;
+  std::string directory_;
   std::shared_ptr<ReadOnlyFileSystem> file_system_;
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> database_;
@@ -294,8 +309,8 @@ Result<std::unique_ptr<Database>> Database::open(const io::ReadFileSystem& files
 }
 
 bool is_database(const io::ReadFileSystem& files, const std::string& directory) {
-  const auto entry = files.stat(io::join_path(directory, "CURRENT"));
-  return entry && entry->kind == io::EntryKind::file;
+  return std::ranges::any_of(database_files(files, directory),
+                             [](const DatabaseFile& file) { return !file.name.ends_with(".log"); });
 }
 
 std::vector<DatabaseFile> database_files(const io::ReadFileSystem& files, const std::string& directory) {

@@ -65,9 +65,13 @@ class Database {
   [[nodiscard]] virtual std::unique_ptr<Cursor> cursor(std::string_view family) const = 0;
   // Reads every block of every table. Empty: all checksums match.
   [[nodiscard]] virtual std::string check_tables() const = 0;
+  // Tables in its directory that the manifest does not name: it lost its end (RocksDB takes a manifest that
+  // stops in the middle for one that a crash cut), or a crash left them. RocksDB deletes them when it is opened
+  // to be written to.
+  [[nodiscard]] virtual std::vector<std::string> unknown_tables() const = 0;
 };
 
-// Whether a RocksDB lies in this directory: it has a file CURRENT.
+// Whether a RocksDB lies in this directory, or what is left of one: tables without CURRENT are one that lost it.
 [[nodiscard]] bool is_database(const io::ReadFileSystem& files, const std::string& directory);
 // What a database consists of, without opening it: tables, logs, manifests; sorted by name.
 [[nodiscard]] std::vector<DatabaseFile> database_files(const io::ReadFileSystem& files,

@@ -239,7 +239,9 @@ class Surveyor {
     for (const DirectoryEntry& topic : *topics) {
       const StoreFile file = store_file(directory, topic);
       if (topic.kind != EntryKind::directory) {
-        if (topic.name == "CURRENT") survey_.consume_queue_is_rocksdb = true;
+        // One without its CURRENT is a damaged database, and no heap of strange files.
+        if (topic.name == "CURRENT" || topic.name.starts_with("MANIFEST-") || topic.name.ends_with(".sst"))
+          survey_.consume_queue_is_rocksdb = true;
         survey_.queue_strays.push_back(file);
         continue;
       }

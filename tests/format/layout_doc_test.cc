@@ -16,6 +16,7 @@
 #include "libstore/format/dledger_entry.h"
 #include "libstore/format/dledger_index_unit.h"
 #include "libstore/format/index_file.h"
+#include "libstore/format/pop_state.h"
 #include "libstore/format/rocks_queue.h"
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/format/timer_checkpoint.h"
@@ -37,6 +38,7 @@ const std::map<std::string, std::span<const LayoutField>> kLayouts = {
     {"kIndexHeaderLayout", kIndexHeaderLayout},
     {"kIndexEntryLayout", kIndexEntryLayout},
     {"kStoreCheckpointLayout", kStoreCheckpointLayout},
+    {"kPopStateKeyLayout", kPopStateKeyLayout},
     {"kRocksQueueKeyLayout", kRocksQueueKeyLayout},
     {"kRocksQueueValueLayout", kRocksQueueValueLayout},
     {"kRocksOffsetKeyLayout", kRocksOffsetKeyLayout},

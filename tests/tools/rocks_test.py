@@ -14,7 +14,7 @@ import unittest
 
 from harness import Settings, dump, main, store, verify
 
-STORES = ["rocksdb-cq", "rocksdb-double", "broker-rocksdb", "broker-config-v2"]
+STORES = ["rocksdb-cq", "rocksdb-double", "broker-rocksdb", "broker-config-v2", "broker-pop-kv"]
 
 
 def expected(name, file="expected.jsonl"):
@@ -110,6 +110,12 @@ class Reading(unittest.TestCase):
             for row in offsets:
                 self.assertEqual(row["lag"], ends["RkTopic", row["queueId"]] - row["offset"])
             self.assertIn("RocksDB, instead of topics.json", dump("config", store(name)).out)
+
+    def test_pop_states(self):
+        run = verify(store("broker-pop-kv"), "--level", "deep", "--json")
+        found = [f for f in run.rows("finding") if f["file"] == "kvStore/CURRENT"]
+        self.assertEqual([(f["code"], f["severity"]) for f in found], [("PO-UNACKED", "benign")])
+        self.assertIn("11 messages", found[0]["message"])
 
     def test_a_locked_database(self):
         root = copy("rocksdb-cq")
@@ -247,12 +253,95 @@ class Damage(unittest.TestCase):
         os.remove(os.path.join(root, "config", "consumerOffsets", "000015.sst"))
         self.assertEqual(self.check(root, ["CF-ROCKSDB"])[0]["file"], "config/consumerOffsets/CURRENT")
 
+    def test_pop_states_that_are_none(self):
+        value = json.dumps({"popTime": 5, "groupId": "g", "topicId": "PopTopic", "queueId": 0, "invisibleTime": 6, "offset": 3}).encode()
+        key = struct.pack(">q", 11) + b"g@PopTopic@" + struct.pack(">i", 0) + b"@" + struct.pack(">q", 3)
+        good = copy("broker-pop-kv")
+        edit(good, "kvStore", "popState", "put", key, value)
+        self.check(good, [])
+        self.assertIn("12 messages", verify(good, "--level", "deep").out)
+        nowhere = copy("broker-pop-kv")
+        edit(nowhere, "kvStore", "popState", "put", key[:-8] + struct.pack(">q", 9999), value.replace(b'"offset": 3', b'"offset": 9999'))
+        self.check(nowhere, [])
+        self.assertIn("PO-ORPHAN", verify(nowhere, "--level", "deep").out)
+        for wrong in ((b"hello", value), (key, b"{"), (key, value.replace(b"3", b"4")), (key + b"x", value)):
+            root = copy("broker-pop-kv")
+            edit(root, "kvStore", "popState", "put", *wrong)
+            self.assertEqual(self.check(root, ["PO-ROCKSDB-ENTRY"])[0]["file"], "kvStore/CURRENT")
+        root = copy("broker-pop-kv")
+        edit(root, "kvStore", "popState", "wal", key, value)
+        self.check(root, [])
+        self.assertIn("12 messages", verify(root, "--level", "deep").out)
+
+    def test_pop_states_that_cannot_be_read(self):
+        for name in ("CURRENT", "MANIFEST-000005", "000011.sst"):
+            root = copy("broker-pop-kv")
+            os.remove(os.path.join(root, "kvStore", name))
+            for level in ("quick", "normal", "deep"):
+                run = verify(root, "--level", level, "--json")
+                self.assertEqual({f["code"] for f in run.rows("finding") if f["severity"] != "benign"}, {"PO-ROCKSDB"}, name)
+        root = copy("broker-pop-kv")
+        path = os.path.join(root, "kvStore", "000011.sst")
+        with open(path, "r+b") as f:
+            f.seek(300)
+            byte = f.read(1)
+            f.seek(300)
+            f.write(bytes([byte[0] ^ 1]))
+        self.check(root, ["PO-ROCKSDB"])
+
     def test_offsets_in_rocksdb_are_held_against_queues(self):
         root = copy("broker-config-v2")
         edit(root, "config/rdb", "default", "put", bytes.fromhex("010001020008726B5F67726F7570010007526B546F7069630100000001"),
              struct.pack(">q", 7777))
         found = self.check(root, ["CF-OFFSET-BEYOND"])
         self.assertEqual([(f["topic"], f["queueId"], f["queueOffset"]) for f in found], [("RkTopic", 1, 7777)])
+
+
+class Comparing(unittest.TestCase):
+    def compare(self, first, second):
+        run = verify(first, "--compare", second, "--json")
+        return run.code, run.rows("difference"), run.rows("summary")[0]
+
+    def test_queues_in_rocksdb(self):
+        for name in ("rocksdb-cq", "rocksdb-double", "broker-rocksdb"):
+            code, rows, summary = self.compare(store(name), copy(name))
+            self.assertEqual((code, rows), (0, []), name)
+            self.assertEqual(summary["unitsChecked"], len(expected(name, "expected-cq.jsonl")), name)
+
+    def test_a_unit_that_differs(self):
+        root = copy("rocksdb-cq")
+        one = next(r for r in expected("rocksdb-cq", "expected-cq.jsonl") if (r["topic"], r["queueId"], r["queueOffset"]) == ("RdbA", 0, 5))
+        edit(root, "consumequeue", "default", "delete", unit_key("RdbA", 0, 5))
+        for first, second in ((root, store("rocksdb-cq")), (store("rocksdb-cq"), root)):
+            code, rows, summary = self.compare(first, second)
+            self.assertEqual(code, 4)
+            self.assertEqual([(r["difference"], r["topic"], r["queueId"], r["queueOffset"], r["from"]) for r in rows],
+                             [("queue", "RdbA", 0, 5, one["phyOffset"])])
+            self.assertEqual(summary["firstDivergence"], None)
+
+    def test_files_and_rocksdb_of_the_same_log(self):
+        root = copy("rocksdb-double")
+        shutil.move(os.path.join(root, "consumequeue"), os.path.join(root, "aside"))
+        os.mkdir(os.path.join(root, "consumequeue"))
+        for name in os.listdir(os.path.join(root, "aside")):
+            if not os.path.isdir(os.path.join(root, "aside", name)):
+                shutil.move(os.path.join(root, "aside", name), os.path.join(root, "consumequeue", name))
+        shutil.rmtree(os.path.join(root, "aside"))
+        code, rows, summary = self.compare(store("rocksdb-double"), root)
+        self.assertEqual((code, rows), (0, []))
+        self.assertEqual(summary["unitsChecked"], len(expected("rocksdb-double", "expected-cq.jsonl")))
+
+    def test_a_database_that_cannot_be_read(self):
+        root = copy("rocksdb-cq")
+        os.remove(os.path.join(root, "consumequeue", "CURRENT"))
+        os.remove(os.path.join(root, "consumequeue", "000011.sst"))
+        run = verify(store("rocksdb-cq"), "--compare", root)
+        self.assertEqual(run.code & 4, 4)  # its queues are gone
+        root = copy("rocksdb-cq")
+        os.remove(os.path.join(root, "consumequeue", "000011.sst"))
+        run = verify(store("rocksdb-cq"), "--compare", root)
+        self.assertEqual(run.code & 8, 8)
+        self.assertIn("RocksDB with the consume queues of the second store", run.err)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """rmq-dump trace tells of every message what RocketMQ's own reading of the stores (expected.jsonl) adds up to."""
 import collections
+import glob
 import json
 import os
+import re
 import unittest
 
 from harness import Settings, dump, main, store
@@ -162,6 +164,25 @@ class Traces(unittest.TestCase):
             seen[end["state"]] += 1
         self.assertGreater(seen["acked"], 5)
         self.assertGreater(seen["retried"] + seen["hidden"], 1)
+
+    def test_pop_in_rocksdb(self):
+        with open(glob.glob(os.path.join(store("broker-pop-kv"), "kvStore", "*.sst"))[0], "rb") as f:
+            states = [json.loads(text) for text in re.findall(rb'{"popTime":[^}]*}', f.read())]  # not compressed
+        self.assertEqual(len(states), 11)
+        places = {(s["topicId"], s["queueId"], s["offset"]): s for s in states}
+        seen = 0
+        for key, records in lives("broker-pop-kv").items():
+            steps, end = trace("broker-pop-kv", key)
+            self.copies("broker-pop-kv", key, records, steps, but=("popped",))
+            told = [s for s in steps if s["step"] == "popped"]
+            want = [places[p] for p in [(r["topic"], r["queueId"], r["queueOffset"]) for r in records] if p in places]
+            self.assertEqual(sorted((s["group"], s["popTime"], s["due"], s["phyOffset"]) for s in told),
+                             sorted((s["groupId"], s["popTime"], s["popTime"] + s["invisibleTime"], -1) for s in want), key)
+            if want:
+                self.assertEqual(end["state"], "hidden", key)
+                self.assertEqual(end["groups"][0]["invisibleUntil"], max(s["popTime"] + s["invisibleTime"] for s in want))
+            seen += len(want)
+        self.assertEqual(seen, 11)
 
     def test_every_way_to_name_a_message(self):
         record = next(r for r in expected("broker-retry-dlq") if r["topic"] == "WorkTopic" and r["keys"])

@@ -200,6 +200,7 @@ int run_compare_command(std::string_view program, const CommonOptions& common, c
   forensics::CompareOptions options;
   options.jobs = static_cast<std::size_t>(common.jobs);
   options.progress = &compared;
+  options.rocks_queues = !live;
   options.cancelled = [&] {
     const std::int64_t now = compared.load(std::memory_order_relaxed);
     const std::int64_t before = told.exchange(now, std::memory_order_relaxed);
