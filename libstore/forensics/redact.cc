@@ -9,6 +9,7 @@
 #include "libstore/bytes/crc32.h"
 #include "libstore/forensics/dump_json.h"
 #include "libstore/format/commit_log_record.h"
+#include "libstore/format/dledger_entry.h"
 #include "libstore/format/message_properties.h"
 #include "libstore/format/property_crc.h"
 #include "libstore/format/sys_flag.h"
@@ -187,10 +188,35 @@ bool Redactor::blank_without_magic(std::span<std::byte> record) {
   return is_record;
 }
 
+// Behind an entry a head belongs, whatever it says: brokers stop where it is wrong. Elsewhere it must fit the
+// record that follows it.
+std::optional<std::size_t> Redactor::dledger_head(std::span<const std::byte> bytes, bool last) const {
+  constexpr auto kHead = static_cast<std::size_t>(format::kDledgerEntryHeaderSize);
+  if (bytes.size() < kHead + 8 && !last) return std::nullopt;
+  if (at_head_ && bytes.size() >= 4 && load_be<std::int32_t>(bytes.data()) == format::kDledgerBlankMagic)
+    return std::min<std::size_t>(bytes.size(), format::kDledgerBlankSize);
+  if (at_head_) return std::min(bytes.size(), kHead);
+  const auto entry = format::DledgerEntry::parse(bytes);
+  const bool fits = entry && bytes.size() >= kHead + 8 &&
+                    load_be<std::int32_t>(bytes.data() + kHead) == entry->body_size &&
+                    is_record_magic(load_be<std::int32_t>(bytes.data() + kHead + format::kRecordMagicOffset));
+  return fits ? kHead : 0;
+}
+
 std::size_t Redactor::blank(std::span<std::byte> bytes, bool last) {
   std::size_t at = 0;
   while (at < bytes.size()) {
     const std::span<std::byte> rest = bytes.subspan(at);
+    if (dledger_ && (at_head_ || !behind_record_)) {
+      const auto head = dledger_head(rest, last);
+      if (!head) return at;
+      at_head_ = false;
+      behind_record_ = *head == static_cast<std::size_t>(format::kDledgerEntryHeaderSize);
+      if (*head > 0) {
+        at += *head;
+        continue;
+      }
+    }
     if (rest.size() < 8) {
       if (!last) return at;
       if (!behind_record_) fill_but_zeros(rest);
@@ -215,6 +241,7 @@ std::size_t Redactor::blank(std::span<std::byte> bytes, bool last) {
       }
       at += wanted;
       behind_record_ = true;
+      at_head_ = dledger_;
       continue;
     }
     if (magic == format::kMagicBlank || behind_record_) {

@@ -50,6 +50,9 @@ class SnapshotWriter {
       if (std::ranges::any_of(format::config_files(), [&](const auto& known) { return known.name == name; }))
         plain_.insert(file.path);
     }
+    if (survey.commit_log_is_dledger) {
+      for (const scan::MappedFile& file : survey.commit_log.files) dledger_.insert(file.path);
+    }
     for (const scan::OtherFile& file : survey.others) {
       const bool log = file.shown.starts_with("compaction/compactionLog/");
       if (file.part != scan::OtherPart::unknown && !log) plain_.insert(file.path);
@@ -150,7 +153,7 @@ class SnapshotWriter {
 
   // Bytes in front of `have` lie in the buffer and wait for what follows them.
   Result<void> copy(const io::ReadFile& file, const std::string& path, std::int64_t used, bool blanked) {
-    Redactor redactor;
+    Redactor redactor(dledger_.contains(path));
     buffer_.resize(kBlock);
     std::size_t have = 0;
     for (std::int64_t at = 0; at < used || have > 0;) {
@@ -175,7 +178,8 @@ class SnapshotWriter {
 
   const DumpInput& input_;
   codec::ArchiveWriter archive_;
-  std::set<std::string> plain_;  // paths
+  std::set<std::string> plain_;    // paths
+  std::set<std::string> dledger_;  // paths of files with DLedger entries
   std::vector<std::byte> buffer_;
   SnapshotSummary summary_;
 };
@@ -186,8 +190,6 @@ Result<SnapshotSummary> write_snapshot(const DumpInput& input,
                                        std::function<bool(std::span<const std::byte>)> sink) {
   if (input.survey.single_file)
     return wrong_use(input.survey.root + " is one file; a snapshot is made of a store");
-  if (input.survey.commit_log_is_dledger)
-    return wrong_use(input.survey.root + " holds a DLedger log, of which this version makes no snapshot");
   return SnapshotWriter(input, std::move(sink)).run();
 }
 

@@ -24,8 +24,7 @@ struct SnapshotSummary {
 
 // Hands the archive to `sink` (false: writing failed). One buffer, at most Redactor::kMostHeld. Files of
 // directories outside of the root are put below it under their directory's name. Left out: lost+found (it
-// holds originals). Fails with wrong_use for a DLedger store, with cancelled when the observer says so; the
-// archive is no good then.
+// holds originals). Fails with cancelled when the observer says so; the archive is no good then.
 [[nodiscard]] Result<SnapshotSummary> write_snapshot(const DumpInput& input,
                                                      std::function<bool(std::span<const std::byte>)> sink);
 

@@ -8,6 +8,7 @@
 #include "libstore/bytes/big_endian.h"
 #include "libstore/bytes/crc32.h"
 #include "libstore/format/commit_log_record.h"
+#include "libstore/format/dledger_entry.h"
 #include "libstore/format/property_crc.h"
 
 namespace rmq::forensics {
@@ -167,6 +168,71 @@ TEST(Redact, PiecesMakeNoDifference) {
     }
     EXPECT_EQ(out, wanted) << piece;
     EXPECT_EQ(redactor.records(), 20);
+  }
+}
+
+std::vector<std::byte> dledger_entry(std::int64_t index, std::int64_t pos) {
+  const std::vector<std::byte> record = record_of(kSecret);
+  format::DledgerEntry entry;
+  entry.index = index;
+  entry.term = 3;
+  entry.pos = pos;
+  entry.body_size = static_cast<std::int32_t>(record.size());
+  entry.size = entry.body_size + static_cast<std::int32_t>(format::kDledgerEntryHeaderSize);
+  std::vector<std::byte> bytes(format::kDledgerEntryHeaderSize);
+  entry.store(bytes.data());
+  bytes.insert(bytes.end(), record.begin(), record.end());
+  return bytes;
+}
+
+// However the bytes come in.
+std::vector<std::byte> blanked_dledger(const std::vector<std::byte>& whole, std::size_t piece) {
+  Redactor redactor(true);
+  std::vector<std::byte> done;
+  std::vector<std::byte> held;
+  for (std::size_t at = 0; at < whole.size();) {
+    const std::size_t count = std::min(piece, whole.size() - at);
+    held.insert(held.end(), whole.begin() + static_cast<std::ptrdiff_t>(at),
+                whole.begin() + static_cast<std::ptrdiff_t>(at + count));
+    at += count;
+    const auto taken = static_cast<std::ptrdiff_t>(redactor.blank(held, at == whole.size()));
+    done.insert(done.end(), held.begin(), held.begin() + taken);
+    held.erase(held.begin(), held.begin() + taken);
+  }
+  return done;
+}
+
+TEST(Redact, HeadsOfDledgerEntriesStay) {
+  std::vector<std::byte> log;
+  for (int i = 0; i < 4; ++i) {
+    const auto entry = dledger_entry(i, std::ssize(log));
+    log.insert(log.end(), entry.begin(), entry.end());
+  }
+  const std::size_t size = log.size() / 4;
+  log.resize(log.size() + 64);  // the blank, and what nobody wrote
+  store_be(log.data() + 4 * size, format::kDledgerBlankMagic);
+  store_be(log.data() + 4 * size + 4, std::int32_t{64});
+  for (const std::size_t damaged : {std::size_t{0}, std::size_t{1}, std::size_t{2}}) {
+    std::vector<std::byte> bytes = log;
+    // 1: the second entry's head; 2: its record's size and magic, so that the next head stands behind what is
+    // none.
+    if (damaged == 1) store_be(bytes.data() + size + 4, std::int32_t{-7});
+    if (damaged == 2) std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(size) + 48, 8, std::byte{7});
+    const std::vector<std::byte> after = blanked_dledger(bytes, bytes.size());
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{50}, std::size_t{333}})
+      EXPECT_EQ(blanked_dledger(bytes, piece), after) << piece;
+    EXPECT_EQ(as_text(after).find("customer's"), std::string::npos) << damaged;
+    for (std::size_t i = 0; i < 4; ++i) {
+      EXPECT_TRUE(std::equal(bytes.begin() + static_cast<std::ptrdiff_t>(i * size),
+                             bytes.begin() + static_cast<std::ptrdiff_t>(i * size + 48),
+                             after.begin() + static_cast<std::ptrdiff_t>(i * size)))
+          << damaged << ' ' << i;
+      if (damaged == 2 && i == 1) continue;
+      const auto message = MessageView::parse(std::span(after).subspan(i * size + 48, size - 48));
+      ASSERT_TRUE(message) << damaged << ' ' << i;
+      EXPECT_TRUE(message->body_crc_matches());
+    }
+    EXPECT_TRUE(std::equal(bytes.end() - 64, bytes.end(), after.end() - 64));
   }
 }
 
