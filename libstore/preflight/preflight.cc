@@ -7,6 +7,7 @@
 #include "libstore/preflight/recovery.h"
 #include "libstore/preflight/recovery_rules.h"
 #include "libstore/preflight/stock_config.h"
+#include "libstore/preflight/stock_timer.h"
 
 namespace rmq::preflight {
 namespace {
@@ -72,15 +73,20 @@ Result<Preflight> run_preflight(const io::ReadFileSystem& files, const scan::Sto
   FilePool pool(files, options);
   RMQ_TRY(checkpoint, read_checkpoint(files, survey));
   Recovery recovery(rules, survey, config.topics, pool);
+  const TimerForecast timer = forecast_timer(survey, rules);
   const bool config_fails_first = !config.failed.empty() && !config.failed_after_store;
-  if (config_fails_first) {
+  const bool timer_fails_first = !timer.fault.empty() && timer.before_store;
+  if (config_fails_first || timer_fails_first) {
     forecast.starts = false;
   } else {
     forecast.starts = recovery.run(files, forecast.abnormal, checkpoint);
     if (!forecast.starts) forecast.reason = recovery.reason();
     report_changes(recovery, forecast);
   }
-  if (!config.failed.empty()) {
+  if (!timer.fault.empty() && forecast.reason.empty() && !config_fails_first) {
+    forecast.starts = false;
+    forecast.reason = timer.fault;
+  } else if (!config.failed.empty() && forecast.reason.empty()) {
     forecast.starts = false;
     forecast.reason = "neither " + config.failed + " nor its .bak can be read as what it should be";
   }
