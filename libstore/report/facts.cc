@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "libstore/forensics/dump_queue_table.h"
+#include "libstore/forensics/dump_record.h"
 #include "libstore/forensics/group_offsets.h"
+#include "libstore/rocks/queue_files.h"
 
 namespace rmq::report {
 
@@ -54,6 +56,58 @@ void read_queues(const forensics::DumpInput& input, StoreFacts& facts) {
   });
 }
 
+// Units around a lost message that are tried for a record that is there.
+constexpr std::int64_t kNeighbours = 1000;
+
+class LostTimesReader {
+ public:
+  explicit LostTimesReader(const forensics::DumpInput& input)
+      : queues_(input.files, input.survey), records_(input.files, input.survey) {}
+
+  // Messages of one queue: the first and the last that is lost.
+  LostTimes read(const std::string& topic, std::int32_t queue_id, std::int64_t first, std::int64_t last) {
+    const auto queue = queues_.find(topic, queue_id);
+    if (!queue) return {};
+    return {time_of_neighbour(*queue, first - 1, -1), time_of_neighbour(*queue, last + 1, 1)};
+  }
+
+ private:
+  std::int64_t time_of_neighbour(std::size_t queue, std::int64_t from, std::int64_t step) {
+    for (std::int64_t i = 0, offset = from; i < kNeighbours && offset >= 0; ++i, offset += step) {
+      const auto unit = queues_.unit(queue, offset);
+      if (!unit) return 0;
+      const auto record = records_.read(unit->commit_log_offset);
+      if (record && record->message.topic == queues_.queue(queue).topic)
+        return record->message.store_timestamp;
+    }
+    return 0;
+  }
+
+  forensics::DumpQueueTable queues_;
+  forensics::RecordReader records_;
+};
+
+void read_lost_times(const forensics::DumpInput& input, StoreFacts& facts) {
+  std::map<std::pair<std::string, std::int32_t>, std::pair<std::int64_t, std::int64_t>> lost;
+  const auto add = [&](const std::string& topic, std::int32_t queue_id, std::int64_t first,
+                       std::int64_t last) {
+    const auto [row, is_new] = lost.try_emplace({topic, queue_id}, first, last);
+    if (is_new) return;
+    row->second.first = std::min(row->second.first, first);
+    row->second.second = std::max(row->second.second, last);
+  };
+  const recovery::Plan& plan = facts.plan->recovery;
+  for (const recovery::LostMessage& message : plan.placeholders)
+    add(message.topic, message.queue_id, message.queue_offset, message.queue_offset);
+  for (const recovery::QueueOutcome& queue : plan.queues) {
+    if (queue.was_max > queue.max_offset && plan.units_behind > 0)
+      add(queue.topic, queue.queue_id, queue.max_offset, queue.was_max - 1);
+  }
+  LostTimesReader reader(input);
+  for (const auto& [queue, offsets] : lost)
+    facts.lost_times[queue] = reader.read(queue.first, queue.second, offsets.first, offsets.second);
+}
+
 }  // namespace
 
 Result<StoreFacts> gather(const forensics::DumpInput& input, const GatherOptions& options) {
@@ -83,7 +137,10 @@ Result<StoreFacts> gather(const forensics::DumpInput& input, const GatherOptions
     facts.no_plan = plan.error().message();
   }
   facts.volume = forensics::measure_log(input, options.jobs, options.utc, forensics::TimeSpan::hour);
-  read_queues(input, facts);
+  facts.log_end = forensics::log_end(input.files, input.survey);
+  const rocks::QueueFiles queues(input.files, input.survey);
+  read_queues({queues, queues.survey(), input.observer}, facts);
+  if (facts.plan) read_lost_times(input, facts);
   if (cancelled()) return Error{ErrorCode::cancelled, 0, "cancelled"};
   return facts;
 }

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libstore/base/error.h"
@@ -37,8 +39,14 @@ struct QueueFacts {
   std::int64_t bytes = 0;  // of its files
 };
 
+// Between which messages of their queue the lost ones lie; 0 where there is none on that side.
+struct LostTimes {
+  std::int64_t after_ms = 0;
+  std::int64_t before_ms = 0;
+};
+
 struct StoreFacts {
-  std::string store;  // as the user named it
+  std::string store;  // its path, from the root
   std::string level;
   std::string program;  // name and version
   std::int64_t made_ms = 0;
@@ -52,7 +60,9 @@ struct StoreFacts {
   std::optional<preflight::Preflight> forecast_after_crash;
   std::optional<repair::RepairPlan> plan;
   std::string no_plan;
-  forensics::LogVolume volume;  // by hour
+  std::map<std::pair<std::string, std::int32_t>, LostTimes> lost_times;  // by topic and queue id
+  std::int64_t log_end = 0;                                              // behind the last record
+  forensics::LogVolume volume;                                           // by hour
   std::vector<QueueFacts> queues;
   std::vector<Backlog> backlog;  // the largest first
 };

@@ -23,7 +23,8 @@ font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 h1{font-size:1.3rem;margin:0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line);padding-bottom:.2rem}
 h3{font-size:1rem;margin:1rem 0 .3rem}p{margin:.4rem 0}.quiet{color:var(--quiet)}.small{font-size:.85rem}
 code,.mono{font:.86em/1.4 ui-monospace,SFMono-Regular,Consolas,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
-pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.5rem .7rem;overflow-x:auto;margin:.3rem 0}
+pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.5rem .7rem;margin:.3rem 0;
+white-space:pre-wrap;overflow-wrap:anywhere}pre i{color:var(--uncertain);font-weight:600}
 .verdict{border-left:6px solid;border-radius:6px;padding:.8rem 1rem;margin:1rem 0}
 .verdict strong{font-size:1.35rem;display:block}
 .good{border-color:var(--good);background:var(--good-card)}.uncertain{border-color:var(--uncertain);background:var(--uncertain-card)}
@@ -40,7 +41,7 @@ th,td{padding:.25rem .6rem .25rem 0;border-bottom:1px solid var(--line);vertical
 .records{fill:var(--records)}.loss{fill:var(--bad)}.hidden{fill:var(--hidden)}.degraded{fill:var(--uncertain)}.benign{fill:var(--quiet)}
 .queues td:first-child{width:18rem;overflow-wrap:anywhere}.cells{display:flex;flex-wrap:wrap;gap:3px}.cell{width:1.5rem;height:1.1rem;border-radius:3px;background:var(--records);
 font-size:.65rem;text-align:center;color:var(--page);overflow:hidden}
-.cell.loss{background:var(--bad)}.cell.hidden{background:var(--hidden)}.cell.degraded{background:var(--uncertain)}
+.named .cell{width:auto;height:auto;padding:0 .4rem;font-size:.75rem}.cell.loss{background:var(--bad)}.cell.hidden{background:var(--hidden)}.cell.degraded{background:var(--uncertain)}
 .cell.benign{background:var(--quiet)}
 .legend span{margin-right:1.2rem;white-space:nowrap}.legend i{display:inline-block;width:.9rem;height:.9rem;border-radius:3px;
 vertical-align:-.1rem;margin-right:.3rem}
@@ -48,9 +49,10 @@ vertical-align:-.1rem;margin-right:.3rem}
 .heat td.name{padding-right:.8rem;max-width:18rem;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .scroll{overflow-x:auto}details{margin:.3rem 0}summary{cursor:pointer}
 .finding{border:1px solid var(--line);border-radius:6px;padding:.6rem .9rem;margin:.7rem 0;break-inside:avoid}
-@media (max-width:48rem){.file{grid-template-columns:1fr}}
+@media (max-width:48rem){.file{grid-template-columns:1fr;gap:.1rem;margin:.7rem 0}}
 @media print{body{max-width:none;font-size:11pt;padding:0}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
-details>*{display:block}h2{break-after:avoid}}
+details>*{display:block}details::details-content{content-visibility:visible;display:block}
+h2{break-after:avoid}}
 )css";
 
 std::string_view class_of(Verdict::Mood mood) {
@@ -80,8 +82,8 @@ std::string page_of(const StoreFacts& facts, const scan::StoreSurvey& survey) {
   fmt::format_to(to,
                  "<header><h1>RocketMQ store <span class=\"mono\">{}</span></h1>"
                  "<p class=\"quiet small\">looked at {} by {}, level {}</p></header>\n",
-                 escaped(facts.store), time.text(facts.made_ms), escaped(facts.program),
-                 escaped(facts.level));
+                 escaped(facts.store), time.text(facts.made_ms).replace(10, 1, " ").erase(19, 4),
+                 escaped(facts.program), escaped(facts.level));
   fmt::format_to(to, "<div class=\"verdict {}\"><strong>{}</strong>{}</div>\n", class_of(verdict.mood),
                  escaped(verdict.headline), escaped(verdict.sentence));
   append_start_forecast(out, facts);

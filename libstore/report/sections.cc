@@ -24,6 +24,7 @@ using forensics::size_text;
 constexpr std::size_t kShownFiles = 60;
 constexpr std::size_t kShownQueues = 400;
 constexpr std::size_t kShownFindings = 20;  // of a code
+constexpr std::size_t kOpenFindings = 5;    // shown without a click
 constexpr std::size_t kShownTopics = 25;
 constexpr std::size_t kShownHours = 72;
 constexpr std::size_t kShownBacklog = 50;
@@ -45,6 +46,11 @@ void append_row(std::string& out, std::initializer_list<std::string> cells, std:
     out += cell + "</td>";
   }
   out += "</tr>\n";
+}
+
+std::string capitalized(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  return text;
 }
 
 std::string code_of(std::string_view text) { return "<code>" + escaped(text) + "</code>"; }
@@ -123,11 +129,18 @@ void append_start_forecast(std::string& out, const StoreFacts& facts) {
     mood = "uncertain";
     text = "What a stock broker's start would do is not known: " + escaped(forecast.reason) + ".";
   } else if (!forecast.starts) {
-    text = "<strong>A stock broker does not start on it</strong>" + escaped(forecast.reason) + ".";
+    text =
+        "<strong>A stock broker does not start on it</strong>" + capitalized(escaped(forecast.reason)) + ".";
+  } else if (forecast.messages_lost > 0 && forecast.max_phy_offset >= facts.log_end) {
+    text =
+        "<strong>A stock broker that is started now does not find " +
+        counted(forecast.messages_lost, "whole message") +
+        "</strong>They stay in the log, but no queue leads to them, and new messages may take their places.";
   } else if (forecast.messages_lost > 0) {
     text = "<strong>If a stock broker is started now, " + counted(forecast.messages_lost, "whole message") +
-           (forecast.messages_lost == 1 ? " is lost" : " are lost") + "</strong>" +
-           "They are intact at this moment. It would cut the log at " + grouped(forecast.max_phy_offset);
+           (forecast.messages_lost == 1 ? " is lost as well" : " are lost as well") + "</strong>" +
+           "They are intact at this moment. It would cut the log at offset " +
+           grouped(forecast.max_phy_offset);
     if (!forecast.files_destroyed.empty())
       text += " and destroy " + counted(static_cast<std::int64_t>(forecast.files_destroyed.size()), "file");
     text += ".";
@@ -160,14 +173,14 @@ void append_what_to_do(std::string& out, const StoreFacts& facts) {
   out += "<section id=\"what-to-do\"><h2>What to do</h2><ol class=\"todo\">\n";
   if ((start_destroys(facts) && facts.forecast->starts) || lost_after_crash(facts) > 0)
     out += "<li><b>Do not start the broker</b> on this directory before it is mended.</li>\n";
-  out += "<li>Keep a copy, on another disk if you can:<pre>cp -a --sparse=always " + store +
-         " COPY</pre></li>\n";
+  out += "<li>Keep a copy, on another disk if you can (<i>COPY</i>: where to):<pre>cp -a --sparse=always " +
+         store + " <i>COPY</i></pre></li>\n";
   if (worst == Severity::loss)
     out +=
-        "<li>Is there a replica (slave, old master)? Take the damaged ranges from it: see what it would do, "
-        "then add "
-        "<code>--yes</code>:<pre>rmq-repair heal " +
-        store + " --from REPLICA_STORE</pre></li>\n";
+        "<li>Is there a replica (a slave, an old master)? It may have what is lost here. Take the damaged "
+        "ranges "
+        "from its store: first see what that would do, then add <code>--yes</code>:<pre>rmq-repair heal " +
+        store + " --from <i>REPLICA_STORE</i></pre></li>\n";
   if (facts.plan && !facts.plan->recovery.possible()) {
     out += "<li>rmq-repair cannot mend this store by itself:<ul>";
     for (const std::string& refusal : facts.plan->recovery.refusals)
@@ -186,7 +199,10 @@ void append_what_to_do(std::string& out, const StoreFacts& facts) {
     if (const auto mended = facts.plan->recovery.mended.size(); mended > 0)
       out += ", " + counted(static_cast<std::int64_t>(mended), "damaged message") + " whole again";
     if (const std::int64_t lost = lost_messages(facts); lost > 0)
-      out += "; " + counted(lost, "message") + " stay lost";
+      out +=
+          "; " + counted(lost, "message") + (lost == 1 ? " stays" : " stay") +
+          " lost unless a replica has them: their producers would have to send them again (the table below "
+          "tells which)";
     out += ".</li>\n";
   } else if (!facts.plan) {
     out += "<li>rmq-repair has no plan: " + escaped(facts.no_plan) + "</li>\n";
@@ -195,6 +211,25 @@ void append_what_to_do(std::string& out, const StoreFacts& facts) {
          " --level deep</pre></li>\n";
   out += "</ol></section>\n";
 }
+
+namespace {
+
+// "2026-01-02 00:36:07": seconds are enough to find what a producer did then.
+std::string second_of(std::int64_t ms, forensics::TimeText& time) {
+  return time.text(ms).replace(10, 1, " ").substr(0, 19);
+}
+
+std::string between(const StoreFacts& facts, const std::pair<std::string, std::int32_t>& queue,
+                    forensics::TimeText& time) {
+  const auto times = facts.lost_times.find(queue);
+  if (times == facts.lost_times.end()) return {};
+  const auto& [after, before] = times->second;
+  if (after > 0 && before > 0) return second_of(after, time) + " and " + second_of(before, time);
+  if (after > 0) return "after " + second_of(after, time);
+  return before > 0 ? "before " + second_of(before, time) : std::string();
+}
+
+}  // namespace
 
 void append_lost(std::string& out, const StoreFacts& facts) {
   if (!facts.plan) return;
@@ -219,11 +254,16 @@ void append_lost(std::string& out, const StoreFacts& facts) {
     }
   }
   if (rows.empty()) return;
-  out +=
-      "<section id=\"lost\"><h2>Which messages</h2><div "
-      "class=\"scroll\"><table><thead><tr><th>Topic</th><th>Queue</th>"
-      "<th>Lost: queue offsets</th><th class=\"number\">lost</th><th class=\"number\">can be brought "
-      "back</th></tr></thead>\n";
+  const bool any_lost = std::ranges::any_of(
+      rows, [](const auto& row) { return !row.second.offsets.empty() || row.second.behind > 0; });
+  const bool any_found = std::ranges::any_of(rows, [](const auto& row) { return row.second.found > 0; });
+  out += "<section id=\"lost\"><h2>Which messages</h2><div class=\"scroll\"><table><thead><tr><th>Topic</th>";
+  out += any_lost ? "<th class=\"number\">Queue</th><th class=\"number\">lost</th><th>at queue offsets</th>"
+                    "<th>stored between</th>"
+                  : "<th class=\"number\">Queue</th>";
+  if (any_found) out += "<th class=\"number\">can be brought back</th>";
+  out += "</tr></thead>\n";
+  forensics::TimeText time(facts.utc);
   std::size_t shown = 0;
   for (auto& [queue, row] : rows) {
     if (shown++ == kShownLost) break;
@@ -241,12 +281,17 @@ void append_lost(std::string& out, const StoreFacts& facts) {
       i = end;
     }
     if (row.behind > 0)
-      offsets += (offsets.empty() ? "" : ", ") + ("the last: " + std::to_string(row.behind_from)) +
-                 (row.behind > 1 ? "–" + std::to_string(row.behind_from + row.behind - 1) : std::string());
+      offsets += (offsets.empty() ? "" : ", ") + std::to_string(row.behind_from) +
+                 (row.behind > 1 ? "–" + std::to_string(row.behind_from + row.behind - 1) : std::string()) +
+                 " (the queue's last)";
     const auto lost = static_cast<std::int64_t>(row.offsets.size()) + row.behind;
-    append_row(
-        out, {escaped(queue.first), std::to_string(queue.second), offsets, grouped(lost), grouped(row.found)},
-        3);
+    out += "<tr><td>" + escaped(queue.first) + "</td><td class=\"number\">" + std::to_string(queue.second) +
+           "</td>";
+    if (any_lost)
+      out += "<td class=\"number\">" + grouped(lost) + "</td><td>" + offsets + "</td><td>" +
+             (lost == 0 ? std::string() : between(facts, queue, time)) + "</td>";
+    if (any_found) out += "<td class=\"number\">" + grouped(row.found) + "</td>";
+    out += "</tr>\n";
   }
   out += "</table></div>\n";
   append_more(out, rows.size(), kShownLost, "queue");
@@ -293,6 +338,26 @@ void append_log_file(std::string& out, const scan::MappedFile& file, const foren
 
 }  // namespace
 
+namespace {
+
+// Timer, compaction store, DLedger, RocksDBs: a cell for each directory, and for each file that is wrong.
+template <class Cell>
+void other_parts(const scan::StoreSurvey& survey, const std::map<std::string, Severity>& worst_of,
+                 const Cell& cell) {
+  std::set<std::string> shown;
+  for (const scan::OtherFile& file : survey.others) {
+    if (file.part == scan::OtherPart::unknown) continue;
+    const std::size_t slash = file.shown.find('/', file.shown.starts_with("config/") ? 7 : 0);
+    const std::string part = slash == std::string::npos ? file.shown : file.shown.substr(0, slash);
+    if (shown.size() < kShownQueues && shown.insert(part).second) cell(part, part, "");
+    const bool wrong = worst_of.contains(file.shown) && part != file.shown;
+    if (wrong && shown.size() < kShownQueues && shown.insert(file.shown).second)
+      cell(file.shown, file.shown, "");
+  }
+}
+
+}  // namespace
+
 void append_map(std::string& out, const StoreFacts& facts, const scan::StoreSurvey& survey) {
   std::map<std::string, std::vector<const Finding*>> by_file;
   std::map<std::string, Severity> worst_of;  // files, and directories above them
@@ -310,8 +375,9 @@ void append_map(std::string& out, const StoreFacts& facts, const scan::StoreSurv
       "<span><i style=\"background:var(--records)\"></i>messages</span>"
       "<span><i style=\"background:var(--free)\"></i>not used</span>"
       "<span><i style=\"background:var(--bad)\"></i>lost</span><span><i "
-      "style=\"background:var(--hidden)\"></i>hidden</span>"
-      "<span><i style=\"background:var(--uncertain)\"></i>degraded</span></p>\n<h3>Commit log</h3>\n";
+      "style=\"background:var(--hidden)\"></i>hidden: there, but no queue leads to it</span>"
+      "<span><i style=\"background:var(--uncertain)\"></i>degraded: readable, something around it is "
+      "wrong</span></p>\n<h3>Commit log</h3>\n";
   forensics::TimeText time(facts.utc);
   const auto& files = survey.commit_log.files;
   // Files that are missing have no row of their own: their findings stand where they would be.
@@ -392,16 +458,17 @@ void append_map(std::string& out, const StoreFacts& facts, const scan::StoreSurv
   }
   out += "</table>\n";
   append_more(out, order.size(), 2 * kShownTopics, "topic");
-  out += "<h3>Index and state</h3><div class=\"cells\">";
+  out += "<h3>Index, state and the rest</h3><div class=\"cells named\">";
   std::size_t index = 0;
   for (const scan::IndexFileInfo& file : survey.index_files) {
     if (index++ == kShownQueues) break;
-    cell(file.shown, "ix", file.shown);
+    cell(file.shown, file.shown, "index file");
   }
-  if (survey.checkpoint) cell(survey.checkpoint->shown, "ck", survey.checkpoint->shown);
+  if (survey.checkpoint) cell(survey.checkpoint->shown, survey.checkpoint->shown, "how far all was flushed");
   if (survey.abort)
-    cell(survey.abort->shown, "ab", "abort: the broker was not stopped cleanly, or is running");
-  for (const scan::StoreFile& file : survey.config_files) cell(file.shown, "cf", file.shown);
+    cell(survey.abort->shown, survey.abort->shown, "the broker was not stopped cleanly, or is running");
+  for (const scan::StoreFile& file : survey.config_files) cell(file.shown, file.shown, "state file");
+  other_parts(survey, worst_of, cell);
   out += "</div>\n</section>\n";
 }
 
@@ -414,6 +481,10 @@ void append_findings(std::string& out, const StoreFacts& facts) {
     place->second.push_back(&finding);
   }
   out += "<section id=\"findings\"><h2>What is wrong, in words</h2>\n";
+  if (facts.plan && facts.plan->recovery.possible() && !facts.plan->changes_nothing())
+    out +=
+        "<p class=\"quiet\">The steps above are about all of this. What follows explains it one by "
+        "one.</p>\n";
   for (const auto& [code, findings] : codes) {
     const forensics::FindingRow* row = forensics::find_finding(code);
     const Severity worst = findings.front()->severity;
@@ -428,7 +499,8 @@ void append_findings(std::string& out, const StoreFacts& facts) {
                    grouped(count) + (count == 1 ? " time" : " times"));
     if (row != nullptr)
       out += "<p>" + escaped(row->meaning) + "</p><p><b>What to do:</b> " + escaped(row->fix) + "</p>";
-    out += "<details" + std::string(worst > Severity::degraded ? " open" : "") +
+    out += "<details" +
+           std::string(worst > Severity::benign && findings.size() <= kOpenFindings ? " open" : "") +
            "><summary>Where</summary><ul>\n";
     std::size_t shown = 0;
     for (const Finding* finding : findings) {

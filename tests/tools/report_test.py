@@ -1,4 +1,7 @@
 """rmq-verify --report: the page says what is so, stands alone, and a real browser shows it in light, dark and print."""
+import datetime
+import html
+import json
 import os
 import re
 import shutil
@@ -73,18 +76,23 @@ class Report(unittest.TestCase):
         self.assertRegex(words, r"once it crashes, or is killed, its next start loses \d+ messages that are whole now")
         self.assertIn("Do not start the broker", words)
         for queue, offset in (("Orders 0", 13), ("Payments 1", 19), ("audit.log 0", 11), ("audit.log 2", 23)):
-            self.assertRegex(words, rf"{re.escape(queue)} {offset} 1 0")
+            self.assertRegex(words, rf"{re.escape(queue)} 1 {offset} 2026-01-02 \d\d:\d\d:\d\d and 2026-01-02 ")
         self.assertIn("rmq-repair apply plan.json --yes", words)
         self.assertIn("CL-DAMAGED", words)
 
     def test_what_a_start_would_destroy(self):
         words = words_of(page_of(store("crash-powerloss"))[2])
-        self.assertIn("If a stock broker is started now, 33 whole messages are lost", words)
-        self.assertIn("cut the log at 368,117 and destroy 4 files", words)
+        self.assertIn("If a stock broker is started now, 33 whole messages are lost as well", words)
+        self.assertIn("cut the log at offset 368,117 and destroy 4 files", words)
+        self.assertIn("37 (the queue's last)", html.unescape(words))
 
     def test_a_lost_tail_and_hidden_messages(self):
         words = words_of(page_of(store("dmg-cl-missing-last"))[2])
         self.assertIn("36 messages are lost", words)
+        words = words_of(page_of(store("dmg-cq-missing-queue"))[2])
+        self.assertIn("started now does not find 41 whole messages They stay in the log", words)
+        self.assertNotIn("cut the log", words)
+        self.assertIn("Topic Queue can be brought back audit.log 1 41", words)
         words = words_of(page_of(store("dmg-cq-missing-all"))[2])
         self.assertIn("323 messages cannot be reached", words)
         self.assertIn("Nothing is lost", words)
@@ -103,6 +111,23 @@ class Report(unittest.TestCase):
         self.assertNotIn("<script", page)
         self.assertNotRegex(page, r"(?:src|href)\s*=|https?:|url\(")
         self.assertIn("default-src 'none'", page)
+
+    def test_lost_messages_lie_between_the_times_that_it_says(self):
+        page = words_of(page_of(store("dmg-zero-page"), "--utc")[2])
+        lost = {("Orders", 0): 13, ("Payments", 1): 19, ("audit.log", 0): 11, ("audit.log", 2): 23}
+        with open(os.path.join(Settings.stores, "base", "expected.jsonl"), encoding="utf-8") as file:
+            rows = {(r["topic"], r["queueId"], r["queueOffset"]): r["storeTimestamp"] for r in map(json.loads, file)}
+        for (topic, queue), offset in lost.items():
+            after, before = [datetime.datetime.fromtimestamp(rows[topic, queue, at] // 1000, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+                             for at in (offset - 1, offset + 1)]
+            self.assertIn(f"{topic} {queue} 1 {offset} {after} and {before}", page)
+
+    def test_commands_work_from_anywhere(self):
+        root = store("dmg-zero-page")
+        path = os.path.join(tempfile.mkdtemp(dir=Settings.work), "page.html")
+        subprocess.run([Settings.verify, os.path.basename(root), "--report", path], cwd=os.path.dirname(root), stdout=subprocess.DEVNULL)
+        with open(path, encoding="utf-8") as file:
+            self.assertIn(f"rmq-repair {root} --plan plan.json", file.read())
 
     def test_names_are_no_markup(self):
         root = copy("base", "markup")

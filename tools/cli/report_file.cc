@@ -1,5 +1,6 @@
 #include "tools/cli/report_file.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "libstore/bytes/big_endian.h"
@@ -18,7 +19,8 @@ Status write_report(NewFile& file, const CommonOptions& common, const scan::Stor
                               {static_cast<std::size_t>(common.jobs), common.utc});
   progress.finish();
   if (!facts) return facts.error();
-  facts->store = survey.root;
+  // Commands on the page work from any directory.
+  facts->store = std::filesystem::absolute(survey.root).lexically_normal().string();
   facts->level = level;
   facts->program = "rmq-verify " RMQ_VERSION;
   facts->made_ms = now_ms();
