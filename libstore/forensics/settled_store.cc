@@ -296,6 +296,11 @@ Result<std::unique_ptr<SettledStore>> SettledStore::look(const io::ReadFileSyste
     if (auto bytes = read_still(files, file.path, waiter))
       store->state_.emplace(file.path, *std::move(bytes));
   }
+  for (const scan::OtherFile& file : now.survey.others) {
+    if (file.part != scan::OtherPart::epoch) continue;
+    if (auto bytes = read_still(files, file.path, waiter))
+      store->state_.emplace(file.path, *std::move(bytes));
+  }
   store->settle(before, now);
   return store;
 }
@@ -312,16 +317,21 @@ void SettledStore::settle(const Look& before, Look& now) {
     // look found are all behind it.
     settled_to_ = before.newest ? before.newest->offset : before.log_end;
   }
-  if (!quiet_ && before.newest && now.survey.commit_log_is_dledger) settled_to_ -= format::kDledgerEntryHeaderSize;
+  if (!quiet_ && before.newest && now.survey.commit_log_is_dledger)
+    settled_to_ -= format::kDledgerEntryHeaderSize;
   survey_ = std::move(now.survey);
   limit_queues(now);
   limit_index();
   limit_log();
   keep_state(before, now);
-  // What is left of the parts that are only named.
-  std::erase_if(survey_.others, [](const scan::OtherFile& other) {
+  // What is read as state, and the parts that are only named.
+  std::erase_if(survey_.others, [&](const scan::OtherFile& other) {
+    if (other.part == scan::OtherPart::epoch) return !state_.contains(other.path);
     return other.part != scan::OtherPart::rocksdb && other.part != scan::OtherPart::pop_kv;
   });
+  for (scan::OtherFile& other : survey_.others) {
+    if (other.part == scan::OtherPart::epoch) other.size = std::ssize(state_.at(other.path));
+  }
   if (options_.broker_runs) survey_.abort.reset();
   const auto keep = [&](const auto& list) {
     for (const scan::StoreFile& file : list) by_path_.push_back(&file);

@@ -198,12 +198,13 @@ class ProgressJudge {
                     saturated_sub(newest_, unit->tags_code) / 1000));
   }
 
-  // Without offsets every level starts at 0. Stores of no broker have no state files at all.
+  // Without offsets every level starts at 0. Stores of no broker have no state files at all, and a broker that
+  // runs writes them every ten seconds only.
   void lost_delays(const std::string& file, std::int64_t waiting) {
     const bool there = std::ranges::any_of(context_.survey.config_files, [](const scan::StoreFile& one) {
       return one.name.starts_with(format::config_file(format::ConfigFileKind::delay_offsets).name);
     });
-    if (there || waiting == 0 || !progress_.topics) return;
+    if (there || waiting == 0 || !progress_.topics || context_.options.running) return;
     add("CF-DELAY-LOST", Severity::degraded, file, format::kScheduleTopic, -1, -1,
         fmt::format("missing, with its .bak: a broker delivers all {} in {} again",
                     counted(waiting, "message", "messages"), format::kScheduleTopic));

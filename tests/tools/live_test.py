@@ -65,6 +65,28 @@ class Verify(LiveStore):
         self.assertIn(("CL-DAMAGED", row["phyOffset"]), [(f["code"], f["offset"]) for f in run.rows("finding")])
         self.assertEqual(run.rows("summary")[0]["looks"], 2)
 
+    def test_state_that_a_broker_has_not_written_yet(self):
+        shutil.rmtree(self.root)
+        subprocess.run(["cp", "-a", "--sparse=always", store("broker-delay"), self.root], check=True)
+        for name in ("delayOffset.json", "delayOffset.json.bak"):
+            os.remove(os.path.join(self.root, "config", name))
+        run = verify(self.root, "--level", "deep", "--json")
+        self.assertEqual([f["code"] for f in run.rows("finding") if f["severity"] != "benign"], ["CF-DELAY-LOST"])
+        self.hold()
+        run = verify(self.root, "--live", "--level", "deep", "--json")
+        self.assertEqual(run.code, 0, run.out + run.err)
+
+    def test_epochs(self):
+        shutil.rmtree(self.root)
+        subprocess.run(["cp", "-a", "--sparse=always", store("ha-epoch"), self.root], check=True)
+        self.hold()
+        run = verify(self.root, "--live", "--json")
+        self.assertEqual(run.code, 0, run.out + run.err)
+        with open(os.path.join(self.root, "epochFileCheckpoint"), "r+", encoding="ascii") as epochs:
+            epochs.write("x")
+        run = verify(self.root, "--live", "--json")
+        self.assertEqual([f["code"] for f in run.rows("finding") if f["severity"] != "benign"], ["HA-EPOCH"])
+
     def test_without_a_broker_the_abort_file_counts(self):
         with open(os.path.join(self.root, "abort"), "w", encoding="ascii"):
             pass
