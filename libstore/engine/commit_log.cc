@@ -251,34 +251,60 @@ void CommitLog::wait_written(std::int64_t offset) const {
     written_.wait(now, std::memory_order_acquire);
 }
 
+Result<CommitLog::Reader> CommitLog::reader_at(std::int64_t offset) const {
+  if (offset < begin()) return Reader{};
+  std::shared_lock lock(known_mutex_);
+  const auto behind = known_.upper_bound(offset);
+  if (behind == known_.begin()) return Reader{};
+  const auto& [start, known] = *std::prev(behind);
+  Reader reader{start, known.reader};
+  if (reader.file) return reader;
+  const std::string path = known.path;
+  lock.unlock();
+  auto opened = files_.open(path);
+  if (!opened) {
+    if (offset < begin()) return Reader{};  // dropped since
+    return std::move(opened).error();
+  }
+  reader.file = std::move(*opened);
+  const std::unique_lock writing(known_mutex_);
+  if (const auto still = known_.find(reader.start); still != known_.end()) still->second.reader = reader.file;
+  return reader;
+}
+
 Result<std::size_t> CommitLog::read(std::int64_t offset, std::span<std::byte> out) const {
-  const std::int64_t limit = options_.flush == FlushDiskType::sync_flush ? durable() : written();
-  if (offset < begin() || offset >= limit) return std::size_t{0};
-  std::shared_ptr<io::ReadFile> reader;
-  std::int64_t start = 0;
-  {
-    std::shared_lock lock(known_mutex_);
-    const auto behind = known_.upper_bound(offset);
-    if (behind == known_.begin()) return std::size_t{0};
-    const auto& [file_start, known] = *std::prev(behind);
-    start = file_start;
-    reader = known.reader;
-    if (!reader) {
-      const std::string path = known.path;
-      lock.unlock();
-      auto opened = files_.open(path);
-      if (!opened) {
-        if (offset < begin()) return std::size_t{0};  // dropped since
-        return std::move(opened).error();
-      }
-      reader = std::move(*opened);
-      const std::unique_lock writing(known_mutex_);
-      if (const auto still = known_.find(start); still != known_.end()) still->second.reader = reader;
+  const std::int64_t limit = readable();
+  if (offset >= limit) return std::size_t{0};
+  RMQ_TRY(reader, reader_at(offset));
+  if (!reader.file) return std::size_t{0};
+  const std::int64_t end = std::min(limit, reader.start + options_.file_size);
+  const auto wanted = static_cast<std::size_t>(std::clamp<std::int64_t>(end - offset, 0, std::ssize(out)));
+  return reader.file->read_at(offset - reader.start, out.first(wanted));
+}
+
+Result<std::optional<LogPiece>> CommitLog::pin(std::int64_t offset, std::int64_t size,
+                                               std::int64_t worth_a_file) const {
+  std::optional<LogPiece> piece;
+  if (offset < begin() || offset + size > readable()) return piece;
+  if (size < worth_a_file) {
+    const std::lock_guard lock(tails_mutex_);
+    for (const auto& tail : unflushed_) {
+      if (!tail->map || offset < tail->start || offset + size > tail->end()) continue;
+      piece.emplace();
+      piece->bytes = tail->at(offset, size);
+      piece->owner = tail;
+      return piece;
     }
   }
-  const std::int64_t end = std::min(limit, start + options_.file_size);
-  const auto wanted = static_cast<std::size_t>(std::clamp<std::int64_t>(end - offset, 0, std::ssize(out)));
-  return reader->read_at(offset - start, out.first(wanted));
+  RMQ_TRY(reader, reader_at(offset));
+  if (!reader.file || offset + size > reader.start + options_.file_size) return piece;
+  piece.emplace();
+  if (size < worth_a_file || reader.file->descriptor() < 0) return piece;
+  piece->file = reader.file->descriptor();
+  piece->offset = offset - reader.start;
+  piece->size = size;
+  piece->owner = std::move(reader.file);
+  return piece;
 }
 
 CommitLog::View CommitLog::view(std::int64_t offset, std::int64_t limit) const {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "libstore/base/status.h"
+#include "libstore/engine/status.h"
 #include "libstore/io/file_system.h"
 
 namespace rmq::engine {
@@ -90,6 +91,12 @@ class CommitLog {
     std::shared_ptr<const void> owner;
   };
   [[nodiscard]] View view(std::int64_t offset, std::int64_t limit) const;
+  // `size` bytes from one file that read() would give, for as long as one likes: of the file at hand in
+  // memory, where they are fewer than `worth_a_file`, and otherwise of the file itself (owner: a ReadFile,
+  // `file` its descriptor). Nothing where they are not all there; `file` < 0 and no bytes where they have to
+  // be read().
+  [[nodiscard]] Result<std::optional<LogPiece>> pin(std::int64_t offset, std::int64_t size,
+                                                    std::int64_t worth_a_file) const;
   // Nobody will ask for a view of what lies before `offset`: memory that is on disk is given back.
   void forget_before(std::int64_t offset);
 
@@ -143,6 +150,14 @@ class CommitLog {
   [[nodiscard]] static bool zero(Tail& tail, std::int64_t up_to, std::int64_t step);
   void fail(const Error& error);
   [[nodiscard]] std::shared_ptr<Tail> tail() const;
+  [[nodiscard]] std::int64_t readable() const {
+    return options_.flush == FlushDiskType::sync_flush ? durable() : written();
+  }
+  struct Reader {
+    std::int64_t start = 0;
+    std::shared_ptr<io::ReadFile> file;  // none: the log does not have it (any more)
+  };
+  [[nodiscard]] Result<Reader> reader_at(std::int64_t offset) const;
 
   io::FileSystem& files_;
   CommitLogOptions options_;

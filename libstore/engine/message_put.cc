@@ -20,16 +20,17 @@ PutStatus status_of(const Error& error) {
 
 // What a put needs while it runs, kept by each thread so that no put allocates.
 struct MessageStore::PutScratch {
+  struct Filling {
+    CommitLog::Extent extent;
+    std::size_t first = 0;  // of the messages [first, end)
+    std::size_t end = 0;
+  };
   std::vector<Prepared> prepared;
-  std::vector<CommitLog::Extent> extents;
-  std::vector<std::size_t> extent_ends;  // index behind the last message of each extent
+  std::vector<Filling> extents;
 };
 
 MessageStore::PutScratch& MessageStore::scratch() {
   thread_local PutScratch mine;
-  mine.prepared.clear();
-  mine.extents.clear();
-  mine.extent_ends.clear();
   return mine;
 }
 
@@ -56,7 +57,8 @@ PutResult MessageStore::put(const format::MessageView& message) {
 
 void MessageStore::put(std::span<const format::MessageView> messages, std::span<PutResult> results) {
   const auto began = std::chrono::steady_clock::now();
-  const std::int64_t end = place(messages, results);
+  const std::size_t all = messages.size();
+  const std::int64_t end = place(messages, {&all, 1}, results);
   if (end >= 0) {
     if (options_.flush == FlushDiskType::sync_flush && !log_->flush_to(end)) {
       for (PutResult& result : results) {
@@ -99,84 +101,120 @@ StoreStatistics MessageStore::statistics() {
 }
 
 void MessageStore::put_async(std::span<const format::MessageView> messages, PutDone done) {
+  const std::size_t all = messages.size();
+  put_async(messages, {&all, 1}, Acknowledge::when_promised, std::move(done));
+}
+
+void MessageStore::put_async(std::span<const format::MessageView> messages, std::span<const std::size_t> ends,
+                             Acknowledge when, PutDone done) {
   const auto began = std::chrono::steady_clock::now();
   PutDone counted = [this, began, done = std::move(done)](std::span<const PutResult> results) {
     count_put(began, results);
     done(results);
   };
   std::vector<PutResult> results(messages.size());
-  const std::int64_t end = place(messages, results);
-  if (end >= 0 && options_.flush == FlushDiskType::sync_flush) {
+  const std::int64_t end = place(messages, ends, results);
+  const bool waits = options_.flush == FlushDiskType::sync_flush && when == Acknowledge::when_promised;
+  if (end >= 0 && waits) {
     waiting_.add(end, std::move(results), std::move(counted));
   } else {
     counted(results);
+    // Nobody waits for the disk, but readers do not see it before it is there.
+    if (end >= 0 && options_.flush == FlushDiskType::sync_flush) waiting_.add(end, {}, [](auto) {});
   }
   dispatch_in_line();
+}
+
+// Sizes and checksums, before any lock. A put that has a message which cannot be put is refused as a whole.
+void MessageStore::prepare_puts(std::span<const format::MessageView> messages,
+                                std::span<const std::size_t> ends, std::span<PutResult> results) const {
+  std::vector<Prepared>& prepared = scratch().prepared;
+  prepared.resize(messages.size());
+  const bool closed = closed_.load(std::memory_order_acquire) || disk_full_.load(std::memory_order_acquire) ||
+                      sync_failed_.load(std::memory_order_acquire);
+  std::size_t first = 0;
+  for (const std::size_t end : ends) {
+    bool all_fit = true;
+    for (std::size_t i = first; i < end; ++i) {
+      results[i] = {};
+      results[i].status = closed ? PutStatus::service_not_available : prepare(messages[i], prepared[i]);
+      results[i].size = prepared[i].size;
+      all_fit = all_fit && results[i].ok();
+    }
+    for (std::size_t i = first; i < end && !all_fit; ++i) {
+      if (results[i].ok()) results[i].status = PutStatus::message_illegal;
+    }
+    first = end;
+  }
+}
+
+// Under the append lock: each message that is not refused gets its place, many in one reservation.
+void MessageStore::reserve_puts(std::span<const format::MessageView> messages,
+                                std::span<const std::size_t> ends, std::span<PutResult> results) {
+  PutScratch& work = scratch();
+  last_store_timestamp_ = std::max(last_store_timestamp_, options_.clock->now_ms());
+  const auto refuse = [&](std::size_t from, std::size_t to, PutStatus status) {
+    for (std::size_t i = from; i < to; ++i) {
+      if (results[i].ok()) results[i].status = status;
+    }
+    return to;
+  };
+  std::size_t at = 0;
+  while (at < messages.size()) {
+    if (!results[at].ok()) {
+      ++at;
+      continue;
+    }
+    const std::size_t put_end = *std::ranges::upper_bound(ends, at);
+    if (const PutStatus written = write_offsets(messages[at], work.prepared[at]);
+        written != PutStatus::put_ok) {
+      at = refuse(at, put_end, written);
+      continue;
+    }
+    // As many as fit into the file at hand, at least one.
+    std::int64_t total = work.prepared[at].size;
+    std::size_t end = at + 1;
+    for (const std::int64_t room = log_->room();
+         end < messages.size() && results[end].ok() && !work.prepared[end].needs_offsets() &&
+         total + work.prepared[end].size <= room;
+         ++end) {
+      total += work.prepared[end].size;
+    }
+    auto extent = log_->reserve(total);
+    if (!extent) {
+      const PutStatus status = status_of(extent.error());
+      // One that is larger than a file says nothing about those of others.
+      at = refuse(at, status == PutStatus::message_illegal ? put_end : messages.size(), status);
+      continue;
+    }
+    work.extents.push_back({std::move(*extent), at, end});
+    std::int64_t offset = work.extents.back().extent.offset;
+    for (; at < end; ++at) {
+      PutResult& result = results[at];
+      result.log_offset = offset;
+      result.store_timestamp = last_store_timestamp_;
+      offset += work.prepared[at].size;
+      result.size = work.prepared[at].size;
+      take_offsets(messages[at], work.prepared[at], result);
+    }
+  }
 }
 
 // Gives the messages their places and writes them there: in the log's memory, and visible to others, when
 // this returns. Returns where they end, -1 when none was taken; `results` says why.
 std::int64_t MessageStore::place(std::span<const format::MessageView> messages,
-                                 std::span<PutResult> results) {
+                                 std::span<const std::size_t> ends, std::span<PutResult> results) {
   PutScratch& work = scratch();
-  work.prepared.resize(messages.size());
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    results[i] = {};
-    results[i].status = closed_.load(std::memory_order_acquire) ||
-                                disk_full_.load(std::memory_order_acquire) ||
-                                sync_failed_.load(std::memory_order_acquire)
-                            ? PutStatus::service_not_available
-                            : prepare(messages[i], work.prepared[i]);
-    results[i].size = work.prepared[i].size;
-  }
-  const bool all_fit = std::ranges::all_of(results, &PutResult::ok);
-  if (!all_fit) {  // all or none: a batch is one send
-    for (PutResult& result : results) {
-      if (result.ok()) result.status = PutStatus::message_illegal;
-    }
-    return -1;
-  }
-  std::size_t placed = 0;
-  {
+  work.prepared.clear();
+  work.extents.clear();
+  prepare_puts(messages, ends, results);
+  if (std::ranges::any_of(results, &PutResult::ok)) {
     const std::lock_guard lock(append_mutex_);
-    last_store_timestamp_ = std::max(last_store_timestamp_, options_.clock->now_ms());
-    while (placed < messages.size()) {
-      // As many as fit into the file at hand, at least one.
-      if (const PutStatus written = write_offsets(messages[placed], work.prepared[placed]);
-          written != PutStatus::put_ok) {
-        for (std::size_t i = placed; i < messages.size(); ++i) results[i].status = written;
-        break;
-      }
-      std::int64_t total = work.prepared[placed].size;
-      std::size_t end = placed + 1;
-      for (const std::int64_t room = log_->room();
-           end < messages.size() && !work.prepared[end].needs_offsets() &&
-           total + work.prepared[end].size <= room;
-           ++end) {
-        total += work.prepared[end].size;
-      }
-      auto extent = log_->reserve(total);
-      if (!extent) {
-        for (std::size_t i = placed; i < messages.size(); ++i) results[i].status = status_of(extent.error());
-        break;
-      }
-      std::int64_t offset = extent->offset;
-      for (; placed < end; ++placed) {
-        PutResult& result = results[placed];
-        result.log_offset = offset;
-        result.store_timestamp = last_store_timestamp_;
-        offset += work.prepared[placed].size;
-        result.size = work.prepared[placed].size;
-        take_offsets(messages[placed], work.prepared[placed], result);
-      }
-      work.extents.push_back(std::move(*extent));
-      work.extent_ends.push_back(end);
-    }
+    reserve_puts(messages, ends, results);
   }
-  std::size_t i = 0;
-  for (std::size_t e = 0; e < work.extents.size(); ++e) {
-    std::span<std::byte> out = work.extents[e].bytes;
-    for (; i < work.extent_ends[e]; ++i) {
+  for (PutScratch::Filling& filling : work.extents) {
+    std::span<std::byte> out = filling.extent.bytes;
+    for (std::size_t i = filling.first; i < filling.end; ++i) {
       format::MessageView record = messages[i];
       if (work.prepared[i].needs_offsets()) record.properties = work.prepared[i].properties;
       record.version = work.prepared[i].version;
@@ -188,14 +226,15 @@ std::int64_t MessageStore::place(std::span<const format::MessageView> messages,
       format::encode_into(record, out.first(size));
       out = out.subspan(size);
     }
-    log_->complete(work.extents[e]);
-    work.extents[e].owner.reset();
+    log_->complete(filling.extent);
+    filling.extent.owner.reset();
   }
-  if (placed == 0) return -1;
-  const std::int64_t end = results[placed - 1].log_offset + results[placed - 1].size;
+  if (work.extents.empty()) return -1;
+  const std::int64_t begin = work.extents.front().extent.offset;
+  const std::int64_t end = work.extents.back().extent.offset + std::ssize(work.extents.back().extent.bytes);
   log_->wait_written(end);
   constexpr int kWakeStep = 23;  // every 8 MiB
-  if ((results.front().log_offset >> kWakeStep) != (end >> kWakeStep)) work_wanted_.notify_all();
+  if ((begin >> kWakeStep) != (end >> kWakeStep)) work_wanted_.notify_all();
   return end;
 }
 

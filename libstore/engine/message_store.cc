@@ -79,7 +79,8 @@ Status MessageStore::flush() {
 Status MessageStore::work() {
   while (log_->prepare()) {
   }
-  return flush();
+  RMQ_CHECK(flush());
+  return catch_up();
 }
 
 bool MessageStore::wait_for_work(std::int64_t milliseconds) {

@@ -80,11 +80,28 @@ struct StoreOptions {
   const Clock* clock = &system_clock();
 };
 
+// How much one get gives; one message is always given.
+struct TransferLimit {
+  std::int32_t messages = std::numeric_limits<std::int32_t>::max();
+  std::int64_t bytes = std::numeric_limits<std::int64_t>::max();
+};
+
 struct GetOptions {
   std::int32_t max_messages = 32;
-  std::int64_t max_bytes = 4 << 20;  // one message is always given
+  std::int64_t max_bytes = 4 << 20;
+  // Limits beside those, by how far behind the log's end a message lies: stock guesses that what is within
+  // `in_memory_bytes` of it comes from memory.
+  std::int64_t in_memory_bytes = std::numeric_limits<std::int64_t>::max();
+  TransferLimit in_memory = {};  // maxTransferCountOnMessageInMemory, maxTransferBytesOnMessageInMemory
+  TransferLimit on_disk = {};    // ...InDisk
   // Asked with the tags code of the queue's unit; empty takes all.
-  std::function<bool(std::int64_t tags_code)> wants;
+  std::function<bool(std::int64_t tags_code)> wants = {};
+};
+
+// When put_async() answers.
+enum class Acknowledge {
+  when_promised,  // what flushDiskType says
+  when_placed,    // at once; with sync flush a power loss may take it (WAIT=false)
 };
 
 // Which of the messages around a time is meant. Asked for 20 where messages have the times 10, 10, 30, 30:
@@ -139,12 +156,28 @@ class MessageStore {
   // flush before this returns, with sync flush by the store's flusher, which it must not keep waiting. Puts
   // that one thread made are answered in order.
   void put_async(std::span<const format::MessageView> messages, PutDone done);
+  // Many puts at once, each for itself: one is messages [ends[i - 1], ends[i]), and one that is refused does
+  // not hold up the others. Results come for all messages, refused ones too.
+  void put_async(std::span<const format::MessageView> messages, std::span<const std::size_t> ends,
+                 Acknowledge when, PutDone done);
 
   // Fails only where reading does.
   [[nodiscard]] Result<GetResult> get(std::string_view topic, std::int32_t queue_id,
                                       std::int64_t queue_offset, const GetOptions& options = {});
+  // The same without copying what need not be: pieces of 16 KiB and more that lie together are given as parts
+  // of a file, others in memory.
+  [[nodiscard]] Result<GetView> view(std::string_view topic, std::int32_t queue_id, std::int64_t queue_offset,
+                                     const GetOptions& options = {});
   // The record that begins at `log_offset`; empty where none does.
   [[nodiscard]] Result<std::vector<std::byte>> look_up(std::int64_t log_offset) const;
+  // The same where it lies; nothing where none does.
+  [[nodiscard]] Result<std::optional<LogPiece>> pin(std::int64_t log_offset) const;
+  // Units of the queue from this offset on, at most `most` and one file's; a batch queue's say what they are
+  // of.
+  [[nodiscard]] Result<std::vector<QueueUnit>> units(std::string_view topic, std::int32_t queue_id,
+                                                     std::int64_t queue_offset, std::int64_t most);
+  // Up to where messages can be found by their keys.
+  [[nodiscard]] derive::DerivedUpTo indexed_up_to() const;
   // Messages with this key (UNIQ_KEY, or one of KEYS), newest first: where they lie in the log.
   [[nodiscard]] Result<std::vector<std::int64_t>> query(std::string_view topic, std::string_view key,
                                                         const QueryOptions& options = {});
@@ -191,6 +224,7 @@ class MessageStore {
   // Why puts are refused just now; empty: they are not. A full disk heals by itself.
   [[nodiscard]] std::string why_not_writable() const;
 
+  [[nodiscard]] FlushDiskType flush_disk_type() const { return options_.flush; }
   [[nodiscard]] const OpenReport& report() const { return report_; }
   [[nodiscard]] const CommitLog& log() const { return *log_; }
 
@@ -250,8 +284,12 @@ class MessageStore {
   [[nodiscard]] Status open_queues(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_index(const scan::StoreSurvey& survey);
   [[nodiscard]] Status open_checkpoint();
+  void prepare_puts(std::span<const format::MessageView> messages, std::span<const std::size_t> ends,
+                    std::span<PutResult> results) const;
+  void reserve_puts(std::span<const format::MessageView> messages, std::span<const std::size_t> ends,
+                    std::span<PutResult> results);
   [[nodiscard]] std::int64_t place(std::span<const format::MessageView> messages,
-                                   std::span<PutResult> results);
+                                   std::span<const std::size_t> ends, std::span<PutResult> results);
   void dispatch_in_line();
   void count_put(std::chrono::steady_clock::time_point began, std::span<const PutResult> results);
   // What was put by now is dispatched when this returns; the caller holds no lock.
@@ -265,8 +303,13 @@ class MessageStore {
   };
   [[nodiscard]] Result<Block> read_block(std::int64_t from, std::int64_t to);
   [[nodiscard]] Status put_keys();
-  [[nodiscard]] Result<GetResult> find(std::string_view topic, std::int32_t queue_id,
-                                       std::int64_t queue_offset, const GetOptions& options) const;
+  struct Wanted;  // a message that a queue's unit leads to
+  [[nodiscard]] Result<GetHeader> find(std::string_view topic, std::int32_t queue_id,
+                                       std::int64_t queue_offset, const GetOptions& options,
+                                       std::vector<Wanted>& wanted);
+  [[nodiscard]] Status read_messages(std::span<const Wanted> wanted, GetResult& result) const;
+  [[nodiscard]] Status pin_messages(std::span<const Wanted> wanted, GetView& result) const;
+  [[nodiscard]] Result<std::size_t> pin_run(std::span<const Wanted> wanted, GetView& result) const;
   void note_problems(const derive::PutReport& report);
   [[nodiscard]] Status flush_log();
   [[nodiscard]] Status flush_derived();

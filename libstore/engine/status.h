@@ -2,7 +2,10 @@
 // response codes, and clients know them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,11 +46,43 @@ enum class GetStatus {
 };
 [[nodiscard]] std::string_view to_string(GetStatus status);  // "FOUND"
 
-struct GetResult {
+// What a queue says of a message, or of an inner batch.
+struct QueueUnit {
+  std::int64_t queue_offset = 0;  // of the batch's first message
+  std::int64_t log_offset = 0;
+  std::int32_t size = 0;
+  std::int32_t messages = 1;
+  std::int64_t tags_code = 0;
+};
+
+// What a get says beside the messages.
+struct GetHeader {
   GetStatus status = GetStatus::no_matched_logic_queue;
   std::int64_t next_begin_offset = 0;
   std::int64_t min_offset = 0;
   std::int64_t max_offset = 0;
+  // Bytes of the log behind the last message that was looked at: how far the reader is behind. 0 where none
+  // was.
+  std::int64_t fallen_behind = 0;
+};
+
+// A piece of the log, one or more records as they lie there: in memory, or in a file.
+struct LogPiece {
+  std::span<const std::byte> bytes = {};  // where file < 0
+  int file = -1;                      // descriptor
+  std::int64_t offset = 0;            // in the file
+  std::int64_t size = 0;              // in the file
+  std::shared_ptr<const void> owner = {};  // keeps bytes or descriptor valid, whatever clean-up removes meanwhile
+};
+
+// Messages where they lie, for whoever sends them on.
+struct GetView : GetHeader {
+  std::int64_t messages = 0;  // those within inner batches count
+  std::int64_t bytes = 0;
+  std::vector<LogPiece> pieces;  // one behind the other
+};
+
+struct GetResult : GetHeader {
   struct Message {
     std::int64_t queue_offset = 0;
     std::size_t position = 0;  // in `bytes`

@@ -290,6 +290,8 @@ class PosixFile final : public WriteFile {
     return posix::next_hole(descriptor_.number(), position, size_);
   }
 
+  int descriptor() const override { return descriptor_.number(); }
+
   Status write_at(std::int64_t position, std::span<const std::byte> bytes) override {
     RMQ_CHECK(posix::check_position(position, std::ssize(bytes), path_));
     return posix::write_bytes(descriptor_.number(), path_, position, bytes);

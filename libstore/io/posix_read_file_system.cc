@@ -90,6 +90,8 @@ class PosixReadFile final : public ReadFile {
     return posix::next_hole(descriptor_.number(), position, size_);
   }
 
+  int descriptor() const override { return descriptor_.number(); }
+
  private:
   Result<std::size_t> read_cached(std::int64_t position, std::span<std::byte> out) const {
     return posix::read_bytes(descriptor_.number(), path_, position, out);

@@ -34,6 +34,9 @@ class ReadFile {
   // that cannot tell answers "data everywhere". next_data gives size() when only holes follow.
   [[nodiscard]] virtual std::int64_t next_data(std::int64_t position) const = 0;
   [[nodiscard]] virtual std::int64_t next_hole(std::int64_t position) const = 0;
+  // For whoever lets the kernel send what is in there (sendfile): valid as long as this is, and never to be
+  // moved or closed. -1 where there is none.
+  [[nodiscard]] virtual int descriptor() const { return -1; }
 };
 
 class ReadFileSystem {

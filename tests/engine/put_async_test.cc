@@ -117,6 +117,69 @@ TEST(PutAsync, AFailedSyncIsToldToAllWhoWait) {
   EXPECT_EQ(store->put(message()).status, PutStatus::service_not_available);
 }
 
+TEST(PutAsync, ManyPutsAtOnceAreEachForItself) {
+  SimulatedFileSystem files(6);
+  const auto store = open(files, options_with(FlushDiskType::async_flush, false));
+  ASSERT_TRUE(store);
+  Answers answers;
+  std::vector<format::MessageView> messages(6, message());
+  messages[2].queue_id = -1;  // spoils the put of 1 to 3
+  const std::vector<std::size_t> ends{1, 4, 5, 6};
+  store->put_async(messages, ends, Acknowledge::when_promised, answers.take());
+  const auto all = answers.all();
+  ASSERT_EQ(all.size(), 6U);
+  std::vector<PutStatus> statuses;
+  for (const PutResult& one : all) statuses.push_back(one.status);
+  constexpr PutStatus kIllegal = PutStatus::message_illegal;
+  EXPECT_EQ(statuses, (std::vector{PutStatus::put_ok, kIllegal, kIllegal, kIllegal, PutStatus::put_ok,
+                                   PutStatus::put_ok}));
+  EXPECT_EQ(all[4].queue_offset, 1);
+  EXPECT_EQ(all[5].queue_offset, 2);
+  EXPECT_EQ(all[4].log_offset, all[0].log_offset + all[0].size);
+  EXPECT_EQ(all[5].log_offset, all[4].log_offset + all[4].size);
+  EXPECT_EQ(store->max_offset("Orders", 0), 3);
+}
+
+// More than a file holds, and one that no file holds: it alone is refused.
+TEST(PutAsync, ManyPutsAtOnceGoOverTheEndOfAFile) {
+  SimulatedFileSystem files(7);
+  auto options = options_with(FlushDiskType::async_flush, false);
+  options.config.commit_log_file_size = 4096;
+  const auto store = open(files, options);
+  ASSERT_TRUE(store);
+  Answers answers;
+  static const std::string large(5000, 'l');
+  std::vector<format::MessageView> messages(20, message());
+  messages[7].body = as_bytes(large);
+  std::vector<std::size_t> ends;
+  for (std::size_t i = 1; i <= messages.size(); ++i) ends.push_back(i);
+  store->put_async(messages, ends, Acknowledge::when_promised, answers.take());
+  const auto all = answers.all();
+  ASSERT_EQ(all.size(), 20U);
+  std::int64_t next = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].status, i == 7 ? PutStatus::message_illegal : PutStatus::put_ok) << i;
+    if (i != 7) {
+      EXPECT_EQ(all[i].queue_offset, next++) << i;
+    }
+  }
+  EXPECT_EQ(store->max_offset("Orders", 0), 19);
+}
+
+TEST(PutAsync, WhoDoesNotWaitForTheDiskIsAnsweredAtOnce) {
+  SimulatedFileSystem files(8);
+  const auto store = open(files, options_with(FlushDiskType::sync_flush, false));
+  ASSERT_TRUE(store);
+  Answers answers;
+  const std::vector<std::size_t> ends{1};
+  store->put_async(std::vector(1, message()), ends, Acknowledge::when_placed, answers.take());
+  ASSERT_EQ(answers.all().size(), 1U);
+  EXPECT_TRUE(answers.all().front().ok());
+  EXPECT_NE(store->max_offset("Orders", 0), 1);  // nobody sees it before it is on disk
+  ASSERT_TRUE(store->work());
+  EXPECT_EQ(store->max_offset("Orders", 0), 1);
+}
+
 // Two threads put while the store's own threads write: every put is answered once, in the order of the log
 // for each thread, and closing answers the last ones.
 TEST(PutAsync, ThreadsPutAndAllIsAnswered) {
