@@ -3,13 +3,12 @@ import argparse
 import json
 import os
 import re
-import signal
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
+
+from cluster import NameServer, ask, write_config
 
 
 class Settings:
@@ -24,41 +23,6 @@ def page(*path):
 
 def flags_in(text):
     return set(re.findall(r"--[a-zA-Z][a-zA-Z-]*", text.replace("\\-", "-")))
-
-
-def ask(port, code, fields=None, body=b""):
-    """One request with a JSON header; the answer's header and body."""
-    header = json.dumps({"code": code, "flag": 0, "language": "JAVA", "opaque": 7, "version": 479,
-                         "serializeTypeCurrentRPC": "JSON", "extFields": fields or {}}).encode()
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(struct.pack(">ii", 4 + len(header) + len(body), len(header)) + header + body)
-        stream = connection.makefile("rb")
-        total, length = struct.unpack(">ii", stream.read(8))
-        answer = json.loads(stream.read(length))
-        return answer, stream.read(total - 4 - length)
-
-
-class Server:
-    """A name server of its own home, on a free port."""
-
-    def __init__(self, home, config=""):
-        self.home = home
-        path = os.path.join(home, "namesrv.conf")
-        with open(path, "w", encoding="latin-1") as file:
-            file.write("listenPort=0\nbindAddress=127.0.0.1\n" + config)
-        self.process = subprocess.Popen([Settings.namesrv, "-c", path, "--log", os.path.join(home, "logs", "namesrv.log")],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"HOME": home})
-        line = self.process.stdout.readline()
-        found = re.fullmatch(r"The Name Server boot success\. serializeType=JSON, address 127\.0\.0\.1:(\d+)\n", line)
-        if not found:
-            self.process.kill()
-            raise AssertionError(line + self.process.stderr.read())
-        self.port = int(found.group(1))
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        _, err = self.process.communicate(timeout=20)
-        return self.process.returncode, err
 
 
 def run(*arguments, home="/nowhere"):
@@ -94,25 +58,29 @@ class Serving(unittest.TestCase):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
 
+    def start(self, **config):
+        server = NameServer(Settings.namesrv, self.folder.name, **config)
+        self.addCleanup(server.kill)
+        return server
+
     def test_answers_keeps_and_stops(self):
-        server = Server(self.folder.name, "orderMessageEnable=true\nlistenport=1\n")
+        server = self.start(orderMessageEnable="true", listenport="1")
         self.assertEqual(ask(server.port, 105, {"topic": "T"})[0]["code"], 17)
         self.assertEqual(ask(server.port, 100, {"namespace": "N", "key": "k", "value": "v"})[0]["code"], 0)
         self.assertEqual(ask(server.port, 106)[1], b'{"brokerAddrTable":{},"clusterAddrTable":{}}')
         self.assertIn(b"\norderMessageEnable=true\n", ask(server.port, 319)[1])
-        code, err = server.stop()
-        self.assertEqual(code, 0)
-        self.assertEqual(err, "rmq-namesrv: unknown key listenport; the nearest is listenPort\n")
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(server.errors(), "rmq-namesrv: unknown key listenport; the nearest is listenPort\n")
         with open(os.path.join(self.folder.name, "namesrv", "kvConfig.json"), encoding="utf-8") as file:
             self.assertEqual(file.read(), '{"configTable":{"N":{"k":"v"}}}')
         with open(os.path.join(self.folder.name, "logs", "namesrv.log"), encoding="utf-8") as file:
             self.assertIn("boot success", file.read())
-        again = Server(self.folder.name)
+        again = self.start()
         self.assertEqual(ask(again.port, 101, {"namespace": "N", "key": "k"})[0]["extFields"]["value"], "v")
-        self.assertEqual(again.stop()[0], 0)
+        self.assertEqual(again.stop(), 0)
 
     def test_a_broker_that_hangs_up_is_gone(self):
-        server = Server(self.folder.name)
+        server = self.start()
         body = json.dumps({"topicConfigSerializeWrapper": {"topicConfigTable": {
             name: {"topicName": name, "readQueueNums": 1, "writeQueueNums": 1, "perm": 6} for name in "TU"}}}).encode()
         fields = {"brokerName": "a", "brokerAddr": "h:1", "clusterName": "C", "brokerId": "0", "haServerAddr": "h:2"}
@@ -122,15 +90,13 @@ class Serving(unittest.TestCase):
                 break
         else:
             self.fail("the broker is still there")
-        self.assertEqual(server.stop()[0], 0)
+        self.assertEqual(server.stop(), 0)
 
     def test_a_port_in_use(self):
-        server = Server(self.folder.name)
-        path = os.path.join(self.folder.name, "other.conf")
-        with open(path, "w", encoding="latin-1") as file:
-            file.write(f"listenPort={server.port}\nbindAddress=127.0.0.1\n")
+        server = self.start()
+        path = write_config(self.folder.name, "other.conf", {"listenPort": server.port, "bindAddress": "127.0.0.1"})
         self.assertEqual(run("-c", path, "--log", "-", home=self.folder.name).returncode, 8)
-        self.assertEqual(server.stop()[0], 0)
+        self.assertEqual(server.stop(), 0)
 
 
 if __name__ == "__main__":
