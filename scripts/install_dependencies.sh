@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# install_dependencies.sh [tools|tests]: installs what building the tools (or also the tests) needs on Debian 12 and
-# is not there yet, as root or through sudo. Does nothing when everything is there. Elsewhere it names what is missing.
+# install_dependencies.sh [tools|tests|clients]: installs what building the tools (or also the tests, or besides the tests
+# with RocketMQ's own clients) needs on Debian 12 and is not there yet, as root or through sudo. Does nothing when everything is there. Elsewhere it names what is missing.
 set -euo pipefail
 tools=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libboost-program-options1.81-dev libfmt-dev libarchive-dev libdeflate-dev libisal-dev
        liblz4-dev libspdlog-dev libzstd-dev zlib1g-dev librocksdb-dev libssl-dev zstd)
@@ -9,7 +9,14 @@ wanted=("${tools[@]}")
 case ${1:-tools} in
   tools) ;;
   tests) wanted+=("${tests[@]}") ;;
-  *) echo "usage: install_dependencies.sh [tools|tests]" >&2; exit 16 ;;
+  clients)
+    wanted+=("${tests[@]}")
+    # Whoever has them from elsewhere keeps those.
+    command -v javac >/dev/null || wanted+=(openjdk-17-jdk-headless)
+    command -v mvn >/dev/null || wanted+=(maven)
+    command -v go >/dev/null || wanted+=(golang-go)
+    ;;
+  *) echo "usage: install_dependencies.sh [tools|tests|clients]" >&2; exit 16 ;;
 esac
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "This is no Debian: not checking that the equivalents of these packages are there: ${wanted[*]}" >&2
