@@ -22,6 +22,18 @@ class FaultRecorder::File final : public io::ReadFile {
     }
     return got;
   }
+  std::span<const std::byte> view(std::int64_t position, std::int64_t length) const override {
+    return file_->view(position, length);
+  }
+  bool view_failed() const override {
+    if (!file_->view_failed()) return false;
+    recorder_.note(
+        path_,
+        {ErrorCode::io_error, 0,
+         path_ + ": bytes could not be read when they were looked at: somebody has cut it since it was "
+                 "opened, or its disk fails"});
+    return true;
+  }
   std::int64_t size() const override { return file_->size(); }
   std::int64_t next_data(std::int64_t position) const override { return file_->next_data(position); }
   std::int64_t next_hole(std::int64_t position) const override { return file_->next_hole(position); }

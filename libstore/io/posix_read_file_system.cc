@@ -9,7 +9,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
+#include "libstore/io/file_map.h"
 #include "libstore/io/posix_file.h"
 #include "libstore/io/read_file_system.h"
 
@@ -59,8 +61,8 @@ std::atomic<std::uint64_t> next_owner{1};
 
 class PosixReadFile final : public ReadFile {
  public:
-  PosixReadFile(posix::OpenFile file, std::string path)
-      : descriptor_(std::move(file.descriptor)), size_(file.size), path_(std::move(path)) {}
+  PosixReadFile(posix::OpenFile file, std::string path, bool maps)
+      : descriptor_(std::move(file.descriptor)), size_(file.size), path_(std::move(path)), maps_(maps) {}
   ~PosixReadFile() override {
     if (direct_ >= 0) ::close(direct_);
   }
@@ -80,6 +82,30 @@ class PosixReadFile final : public ReadFile {
     return read_cached(position, out);
   }
 
+  std::span<const std::byte> view(std::int64_t position, std::int64_t length) const override {
+    if (!maps_ || size_ <= kDirectBlock || position < 0 || position >= size_) return {};
+    length = std::min({length, size_ - position, kDirectBlock - kDirectAlignment});
+    DirectBlock& block = direct_block;
+    const bool is_within =
+        block.owner == owner_ && position >= block.position && position < block.position + block.size;
+    if (!is_within || (!block.direct && position + length > block.position + block.size))
+      load_direct(position);
+    if (block.direct) return {};
+    std::call_once(mapping_, [&] {
+      owned_map_ = posix::FileMap::map(descriptor_.number(), size_);
+      map_.store(owned_map_.get(), std::memory_order_release);
+    });
+    posix::FileMap* const map = map_.load(std::memory_order_acquire);
+    if (map == nullptr || map->failed() || !map->load(position, length)) return {};
+    map_out_before(*map, position);
+    return map->bytes().subspan(static_cast<std::size_t>(position), static_cast<std::size_t>(length));
+  }
+
+  bool view_failed() const override {
+    const posix::FileMap* const map = map_.load(std::memory_order_acquire);
+    return map != nullptr && map->failed();
+  }
+
   std::int64_t size() const override { return size_; }
 
   std::int64_t next_data(std::int64_t position) const override {
@@ -95,6 +121,15 @@ class PosixReadFile final : public ReadFile {
  private:
   Result<std::size_t> read_cached(std::int64_t position, std::span<std::byte> out) const {
     return posix::read_bytes(descriptor_.number(), path_, position, out);
+  }
+
+  // A scan leaves little mapped behind it: the pages are the page cache's, not this process's.
+  void map_out_before(posix::FileMap& map, std::int64_t position) const {
+    const std::int64_t from = mapped_from_.load(std::memory_order_relaxed);
+    if (position - from < kMostMapped) return;
+    const std::int64_t to = (position - kMostMapped / 2) / kDirectAlignment * kDirectAlignment;
+    map.unload(from, to - from);
+    mapped_from_.store(to, std::memory_order_relaxed);
   }
 
   // Copies what this thread's direct block holds at `position`; false where the page cache has to serve.
@@ -156,12 +191,18 @@ class PosixReadFile final : public ReadFile {
 
   static constexpr int kNotTried = -1;
   static constexpr int kImpossible = -2;
+  static constexpr std::int64_t kMostMapped = 32 << 20;
 
   posix::Descriptor descriptor_;
   std::int64_t size_;
   std::string path_;
   std::uint64_t owner_ = next_owner++;
   mutable std::atomic<int> direct_{kNotTried};
+  bool maps_;
+  mutable std::once_flag mapping_;
+  mutable std::unique_ptr<posix::FileMap> owned_map_;
+  mutable std::atomic<posix::FileMap*> map_{nullptr};
+  mutable std::atomic<std::int64_t> mapped_from_{0};
 };
 
 DirectoryEntry entry_of(std::string name, const struct stat& status) {
@@ -177,9 +218,11 @@ DirectoryEntry entry_of(std::string name, const struct stat& status) {
 
 class PosixReadFileSystem final : public ReadFileSystem {
  public:
+  explicit PosixReadFileSystem(bool maps) : maps_(maps) {}
+
   Result<std::unique_ptr<ReadFile>> open(const std::string& path) const override {
     RMQ_TRY(file, posix::open_regular(path, O_RDONLY));
-    return std::make_unique<PosixReadFile>(std::move(file), path);
+    return std::make_unique<PosixReadFile>(std::move(file), path, maps_);
   }
 
   Result<std::vector<DirectoryEntry>> list(const std::string& directory) const override {
@@ -216,12 +259,23 @@ class PosixReadFileSystem final : public ReadFileSystem {
     if (::stat(path.c_str(), &status) != 0) return os_error(errno, path);
     return entry_of(path.substr(path.find_last_of('/') + 1), status);
   }
+
+ private:
+  bool maps_;
 };
 
 }  // namespace
 
 const ReadFileSystem& posix_read_file_system() {
-  static const PosixReadFileSystem instance;
+  static const PosixReadFileSystem instance(false);
+  return instance;
+}
+
+const ReadFileSystem& mapping_read_file_system() {
+  static const PosixReadFileSystem instance = [] {
+    posix::guard_file_maps();
+    return PosixReadFileSystem(true);
+  }();
   return instance;
 }
 

@@ -29,6 +29,15 @@ class ReadFile {
   // which may lie lower than size() said if somebody truncated it since).
   [[nodiscard]] virtual Result<std::size_t> read_at(std::int64_t position,
                                                     std::span<std::byte> out) const = 0;
+  // Bytes from `position` on where they lie in memory, without a copy: at most `length`; none where they have
+  // to be read (read_at), which is always right. They live as long as the file.
+  [[nodiscard]] virtual std::span<const std::byte> view(std::int64_t position, std::int64_t length) const {
+    static_cast<void>(position + length);
+    return {};
+  }
+  // Bytes of a view could not be read when they were looked at (somebody cut the file, the disk fails): they
+  // are zeros since. read_at says what is there.
+  [[nodiscard]] virtual bool view_failed() const { return false; }
   [[nodiscard]] virtual std::int64_t size() const = 0;  // when opened
   // Where the next data or hole begins at or after `position` (lseek SEEK_DATA / SEEK_HOLE). A file system
   // that cannot tell answers "data everywhere". next_data gives size() when only holes follow.
@@ -50,6 +59,10 @@ class ReadFileSystem {
 
 // The operating system's files: O_RDONLY, no atime where the kernel allows it, pread. One for the process.
 [[nodiscard]] const ReadFileSystem& posix_read_file_system();
+
+// The same with views of what is in the page cache: half the price of copies. The first call takes SIGBUS for
+// the process, so that a file that is cut while it is looked at ends nobody: programs only, no libraries.
+[[nodiscard]] const ReadFileSystem& mapping_read_file_system();
 
 // A whole small file. Fails (wrong_use) when it is larger than `limit`.
 [[nodiscard]] Result<std::vector<std::byte>> read_all(const ReadFileSystem& files, const std::string& path,

@@ -20,6 +20,7 @@ using format::kMinRecordSize;
 using format::MessageView;
 
 constexpr std::int64_t kBlockSize = 256 << 10;  // stays in the L2 cache between the read and the walk
+constexpr std::int64_t kViewSize = 1 << 20;     // costs no copy: large enough to be asked for seldom
 constexpr std::int64_t kPageSize = 4096;        // what a failing disk loses at a time
 constexpr std::size_t kProbeRecords = 9;        // how many records vote on where a file starts
 
@@ -98,14 +99,31 @@ void CommitLogWalker::refill(std::int64_t position, std::int64_t wanted) {
     buffer_size_ = 0;
     unreadable_.reset();
   }
-  if (have() >= wanted || unreadable_) return;
+  if (have() >= wanted || unreadable_ || take_view(position, wanted)) return;
+  if (std::exchange(viewed_, false)) {
+    buffer_position_ = position;
+    buffer_size_ = 0;
+  }
   const auto keep = static_cast<std::size_t>(have());
   if (keep > 0) std::memmove(buffer_.data(), buffer_.data() + (position - buffer_position_), keep);
   buffer_position_ = position;
   buffer_size_ = keep;
   const auto missing = std::min(std::max(wanted - have(), kBlockSize), end_ - position - have());
   buffer_.resize(std::max(buffer_.size(), keep + static_cast<std::size_t>(missing)));
+  bytes_ = buffer_.data();
   fill(static_cast<std::size_t>(missing));
+}
+
+// The bytes where they lie, if the file can show all that is wanted of them.
+bool CommitLogWalker::take_view(std::int64_t position, std::int64_t wanted) {
+  if (!may_view_) return false;
+  const auto view = file_.view(position, std::max(wanted, kViewSize));
+  if (std::ssize(view) < wanted) return false;
+  bytes_ = view.data();
+  buffer_position_ = position;
+  buffer_size_ = view.size();
+  viewed_ = true;
+  return true;
 }
 
 // Appends up to `count` bytes to the buffer. After a failed read it goes on page by page, up to the page that
@@ -138,6 +156,13 @@ const LogItem* CommitLogWalker::next() {
     return nullptr;
   } else {
     step(position_);
+    // What could not be read looked like zeros: read again, by copies from here on.
+    if (item_.kind != LogItemKind::record && may_view_ && file_.view_failed()) {
+      may_view_ = viewed_ = false;
+      buffer_size_ = 0;
+      unwritten_from_.reset();
+      step(position_);
+    }
   }
   position_ = item_.position + item_.length;
   if (item_.kind == LogItemKind::record) last_store_timestamp_ = item_.message.store_timestamp;

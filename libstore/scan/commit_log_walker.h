@@ -92,9 +92,10 @@ class CommitLogWalker {
     const std::int64_t have = buffer_position_ + static_cast<std::int64_t>(buffer_size_) - position;
     if (position < buffer_position_ || have < wanted) refill(position, wanted);
     const auto offset = static_cast<std::size_t>(position - buffer_position_);
-    return {buffer_.data() + offset, buffer_size_ - offset};
+    return {bytes_ + offset, buffer_size_ - offset};
   }
   void refill(std::int64_t position, std::int64_t wanted);
+  [[nodiscard]] bool take_view(std::int64_t position, std::int64_t wanted);
   void fill(std::size_t count);
 
   const io::ReadFile& file_;
@@ -105,6 +106,9 @@ class CommitLogWalker {
   std::int64_t last_store_timestamp_ = 0;
   std::int64_t search_budget_ = 0;
   std::vector<std::byte> buffer_;
+  const std::byte* bytes_ = nullptr;  // of buffer_, or of a view
+  bool viewed_ = false;
+  bool may_view_ = true;
   std::int64_t buffer_position_ = 0;
   std::size_t buffer_size_ = 0;
   std::optional<std::int64_t> unreadable_;  // the buffer ends here because reading on failed

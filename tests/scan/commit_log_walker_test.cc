@@ -27,6 +27,38 @@ struct Walked {
   std::vector<std::pair<std::int64_t, std::int64_t>> gaps;
 };
 
+// Shows its bytes where they lie, as far as it likes to. `faded`: nothing of that can be read any more when
+// it is looked at.
+class ViewedFile final : public io::ReadFile {
+ public:
+  ViewedFile(const testing::MemoryFile& file, std::unique_ptr<io::ReadFile> copies, bool faded)
+      : file_(file), copies_(std::move(copies)), faded_(faded), zeros_(faded ? file.bytes.size() : 0) {}
+
+  std::span<const std::byte> view(std::int64_t position, std::int64_t length) const override {
+    length = std::min({length, std::ssize(file_.bytes) - position, 300 + position % 700});
+    const bool is_bad = std::ranges::any_of(
+        file_.bad, [&](const auto& bad) { return position < bad.second && bad.first < position + length; });
+    if (length <= 0 || is_bad || (position % 5 == 0 && !faded_)) return {};
+    viewed_ = true;
+    return std::span(faded_ ? zeros_ : file_.bytes)
+        .subspan(static_cast<std::size_t>(position), static_cast<std::size_t>(length));
+  }
+  bool view_failed() const override { return faded_ && viewed_; }
+  Result<std::size_t> read_at(std::int64_t position, std::span<std::byte> out) const override {
+    return copies_->read_at(position, out);
+  }
+  std::int64_t size() const override { return copies_->size(); }
+  std::int64_t next_data(std::int64_t position) const override { return copies_->next_data(position); }
+  std::int64_t next_hole(std::int64_t position) const override { return copies_->next_hole(position); }
+
+ private:
+  const testing::MemoryFile& file_;
+  std::unique_ptr<io::ReadFile> copies_;
+  bool faded_;
+  std::vector<std::byte> zeros_;
+  mutable bool viewed_ = false;
+};
+
 class WalkerTest : public ::testing::Test {
  protected:
   // Appends records of the given body sizes, from `store_time` on.
@@ -49,14 +81,30 @@ class WalkerTest : public ::testing::Test {
   }
   void blank() { std::ranges::copy(format::encode_blank(static_cast<std::int32_t>(kFileSize - end_)), file_.bytes.begin() + end_); }
 
+  // The same whether the bytes are copied or looked at, and where looking at them fails.
   Walked walk(std::int64_t from = 0) {
     fs_.files["/f"] = file_;
-    const auto file = *fs_.open("/f");
+    const Walked walked = walk(**fs_.open("/f"), from);
+    for (const bool faded : {false, true}) {
+      const Walked viewed = walk(ViewedFile(file_, *fs_.open("/f"), faded), from);
+      EXPECT_EQ(viewed.records, walked.records) << faded;
+      EXPECT_EQ(viewed.gaps, walked.gaps) << faded;
+      EXPECT_EQ(viewed.items.size(), walked.items.size()) << faded;
+      for (std::size_t i = 0; i < std::min(viewed.items.size(), walked.items.size()); ++i) {
+        EXPECT_EQ(viewed.items[i].kind, walked.items[i].kind) << faded << " " << i;
+        EXPECT_EQ(viewed.items[i].look, walked.items[i].look) << faded << " " << i;
+        EXPECT_EQ(viewed.items[i].stale_records, walked.items[i].stale_records) << faded << " " << i;
+      }
+    }
+    return walked;
+  }
+
+  static Walked walk(const io::ReadFile& file, std::int64_t from) {
     CommitLogWalker::Options options;
     options.records_start = kStart;
     options.file_size = kFileSize;
     options.from = from;
-    CommitLogWalker walker(*file, options);
+    CommitLogWalker walker(file, options);
     Walked walked;
     std::int64_t at = from;
     while (auto item = walker.next()) {
@@ -67,7 +115,7 @@ class WalkerTest : public ::testing::Test {
       if (item->kind == LogItemKind::gap) walked.gaps.emplace_back(item->position, item->length);
       walked.items.push_back(*item);
     }
-    EXPECT_EQ(at, file->size());
+    EXPECT_EQ(at, file.size());
     return walked;
   }
 

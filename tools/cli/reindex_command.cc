@@ -276,7 +276,7 @@ int run(const Arguments& arguments, const CommonOptions& common, Request request
       (void)request.options.wants_queue(queue.topic, queue.queue_id);
   }
   request.options.memory_limit = common.memory;
-  request.options.log_files = &io::posix_read_file_system();
+  request.options.log_files = &io::mapping_read_file_system();
   request.options.now_ms = now_ms();
   request.options.local_time_ms = engine::local_time_ms;
   request.options.cancelled = [] { return stop_requested(); };

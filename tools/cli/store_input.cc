@@ -155,7 +155,7 @@ ReadingFiles::ReadingFiles(const CommonOptions& options) {
 
 const io::ReadFileSystem& ReadingFiles::get() const {
   if (limited_) return *limited_;
-  return io::posix_read_file_system();
+  return io::mapping_read_file_system();
 }
 
 forensics::LockState ask_lock_state(const scan::StoreSurvey& survey) {
