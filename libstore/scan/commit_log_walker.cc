@@ -161,6 +161,7 @@ const LogItem* CommitLogWalker::next() {
       may_view_ = viewed_ = false;
       buffer_size_ = 0;
       unwritten_from_.reset();
+      item_ = {};
       step(position_);
     }
   }
