@@ -8,6 +8,7 @@
 // the log from Plan::dispatch_from on (QueueWriter and IndexWriter leave out what is there).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -142,6 +143,7 @@ struct PlanOptions {
   bool judge_index = true;  // false: index files are neither looked at nor changed
   RecordTaps* taps = nullptr;
   std::function<bool()> cancelled;
+  std::atomic<std::int64_t>* progress = nullptr;  // bytes of the log, each time that it is walked
   // The log is to end here, or before it where no record ends here: what lies behind goes. Depth::full.
   std::optional<std::int64_t> cut_at;
 };

@@ -33,7 +33,7 @@ namespace rmq::report {
   const std::size_t first = digits.starts_with('-') ? 1 : 0;
   for (std::size_t at = digits.size(); at > first + 3;) {
     at -= 3;
-    digits.insert(at, ",");
+    digits.insert(at, 1, ',');  // of a text g++ 12 believes that it may overlap
   }
   return digits;
 }
