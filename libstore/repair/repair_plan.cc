@@ -106,6 +106,7 @@ Result<RepairPlan> plan_repair(const io::ReadFileSystem& files, const scan::Stor
   options.depth = recovery::Depth::full;
   options.jobs = request.jobs;
   options.cancelled = request.cancelled;
+  options.progress = request.progress;
   if (request.cut_at || request.cut_time_ms) {
     RMQ_TRY(cut, resolve_cut(files, survey, request.cut_at, request.cut_time_ms));
     options.cut_at = cut.log_offset;

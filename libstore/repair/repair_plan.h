@@ -2,6 +2,7 @@
 // means for consumers. Made without changing anything; repair_apply.h carries it out.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -28,6 +29,7 @@ struct RepairRequest {
   bool safe_only = false;
   std::size_t jobs = 1;
   std::function<bool()> cancelled;
+  std::atomic<std::int64_t>* progress = nullptr;  // as recovery::PlanOptions has it
 };
 
 struct RepairPlan {

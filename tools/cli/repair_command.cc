@@ -125,8 +125,8 @@ int verdict(const CommonOptions& common, const scan::StoreSurvey& survey) {
   options.jobs = static_cast<std::size_t>(common.jobs);
   options.progress = run.looked_at();
   options.cancelled = [&run] { return run.cancelled(); };
-  const auto summary =
-      forensics::run_verify(io::posix_read_file_system(), survey, options, [](const forensics::Finding&) {});
+  const auto summary = forensics::run_verify(io::mapping_read_file_system(), survey, options,
+                                             [](const forensics::Finding&) {});
   return exit_code_of(summary);
 }
 
@@ -136,6 +136,20 @@ struct Task {
   std::optional<scan::StoreSurvey> replica;
   repair::RepairRequest request;
 };
+
+// The same with a bar over what is read of the log.
+repair::RepairRequest with_bar(const Task& task, Run& run) {
+  repair::RepairRequest request = task.request;
+  request.progress = run.looked_at();
+  request.cancelled = [&run] { return run.cancelled(); };
+  return request;
+}
+
+Result<repair::RepairPlan> plan_of(const Task& task, const CommonOptions& common,
+                                   const scan::StoreSurvey& survey) {
+  Run run(common, survey.commit_log_bytes());
+  return repair::plan_repair(io::mapping_read_file_system(), survey, with_bar(task, run));
+}
 
 // Fills what the words ask for; the exit code where they make no sense.
 int prepare(const CommonOptions& common, Task& task) {
@@ -195,17 +209,19 @@ std::string plan_text(const repair::RepairPlan& plan) {
 }
 
 // Carries it out; the plan's hash is empty where any plan will do.
-int carry_out(const Task& task, const CommonOptions& common, const std::string& hash,
+int carry_out(const Task& task, const CommonOptions& common, std::int64_t log_bytes, const std::string& hash,
               const std::string& undo_directory, bool is_copy) {
   using repair::ApplyFault;
   repair::ApplyOptions options;
   options.config = task.config;
-  options.request = task.request;
+  std::optional<Run> run(std::in_place, common, log_bytes);
+  options.request = with_bar(task, *run);
   options.plan_hash = hash;
   options.undo_directory = undo_directory;
   options.now_ms = now_ms();
   options.is_copy = is_copy;
   const repair::Applied applied = repair::apply_repair(io::posix_file_system(), options);
+  run.reset();
   const repair::ApplyReport& report = applied.report;
   int code = kExitMended;
   if (applied.fault != ApplyFault::none) {
@@ -261,10 +277,10 @@ int plan_verb(const Arguments& arguments, const CommonOptions& common, Task& tas
   const auto [survey, refusal] = look_at(task.asked.store, task.config);
   if (!survey) return refusal;
   if (arguments.has("yes") && !arguments.has("plan")) {
-    return carry_out(task, common, "", arguments.has("undo") ? absolute(*arguments.value("undo")) : "",
-                     false);
+    return carry_out(task, common, survey->commit_log_bytes(), "",
+                     arguments.has("undo") ? absolute(*arguments.value("undo")) : "", false);
   }
-  auto plan = repair::plan_repair(io::posix_read_file_system(), *survey, task.request);
+  auto plan = plan_of(task, common, *survey);
   if (!plan) return fail(plan.error());
   json::JsonLine line;
   write_plan_object(line, task.asked, *plan);
@@ -301,7 +317,7 @@ int out_verb(const Arguments& arguments, const CommonOptions& common, Task& task
   copy.config.index_directory.clear();
   copy.config.config_directory.clear();
   if (copy.replica) copy.request.replica = &*copy.replica;
-  return carry_out(copy, common, "", "", true);
+  return carry_out(copy, common, survey->commit_log_bytes(), "", "", true);
 }
 
 int apply_verb(const Arguments& arguments, const CommonOptions& common) {
@@ -314,7 +330,7 @@ int apply_verb(const Arguments& arguments, const CommonOptions& common) {
   const auto [survey, refusal] = look_at(task.asked.store, task.config);
   if (!survey) return refusal;
   if (!arguments.has("yes")) {
-    const auto plan = repair::plan_repair(io::posix_read_file_system(), *survey, task.request);
+    const auto plan = plan_of(task, common, *survey);
     if (!plan) return fail(plan.error());
     if (plan->hash != file->plan_hash) {
       complain(kProgram, task.asked.store + " is not what the plan was made for: make a new one");
@@ -323,7 +339,7 @@ int apply_verb(const Arguments& arguments, const CommonOptions& common) {
     return write_text(plan_text(*plan) + "nothing was changed: --yes carries it out\n",
                       plan->changes_nothing() ? kExitClean : kExitProblems);
   }
-  return carry_out(task, common, file->plan_hash,
+  return carry_out(task, common, survey->commit_log_bytes(), file->plan_hash,
                    arguments.has("undo") ? absolute(*arguments.value("undo")) : "", false);
 }
 
