@@ -318,7 +318,6 @@ Result<GetResult> MessageStore::get(std::string_view topic, std::int32_t queue_i
 Result<GetView> MessageStore::view(std::string_view topic, std::int32_t queue_id, std::int64_t queue_offset,
                                    const GetOptions& options) {
   thread_local std::vector<Wanted> wanted;
-  wanted.clear();
   RMQ_TRY(header, find(topic, queue_id, queue_offset, options, wanted));
   GetView result;
   static_cast<GetHeader&>(result) = header;
@@ -335,6 +334,7 @@ Result<GetHeader> MessageStore::find(std::string_view topic, std::int32_t queue_
   // Where the disk does not let all of it be dispatched, what is in the queues can be got all the same;
   // whoever flushes is told.
   (void)catch_up();
+  wanted.clear();  // whoever was told of arrivals may have come here on this thread
   GetHeader result;
   const auto range = queues_->range(topic, queue_id);
   if (!range) return result;

@@ -159,7 +159,7 @@ SendProcessor::Check SendProcessor::put_one(const SendHeader& header, const wire
   send.queue_id = told_queue;
   send.transaction_id =
       message.client.uniq_key ? turn.texts().keep(*message.client.uniq_key) : message.broker.uniq_key;
-  send.counter = turn.counter_of(record.topic, record.queue_id, message.config);
+  send.counter = turn.counter_of(record.topic, record.queue_id);
   turn.add_send(std::move(send));
   return std::nullopt;
 }
@@ -280,7 +280,7 @@ SendProcessor::Check SendProcessor::put_batch(const SendHeader& header, const wi
   send.queue_id = message.queue_id;
   if (message.client.uniq_key) send.transaction_id = turn.texts().keep(*message.client.uniq_key);
   if (inner) send.batch_unique_id = send.transaction_id;
-  send.counter = turn.counter_of(record.topic, record.queue_id, message.config);
+  send.counter = turn.counter_of(record.topic, record.queue_id);
   turn.add_send(std::move(send));
   return std::nullopt;
 }

@@ -45,12 +45,12 @@ void SendTurn::add_send(Send send) {
   ends_.push_back(messages_.size());
 }
 
-std::size_t SendTurn::counter_of(std::string_view name, std::int32_t queue_id, const TopicConfigPtr& topic) {
+std::size_t SendTurn::counter_of(std::string_view topic, std::int32_t queue_id) {
   constexpr std::size_t kLookedAt = 32;  // a topic's queues, mostly; one too many costs little
   const std::size_t from = counters_.size() > kLookedAt ? counters_.size() - kLookedAt : 0;
   for (std::size_t i = from; i < counters_.size(); ++i)
-    if (counters_[i].queue_id == queue_id && counters_[i].topic == name) return i;
-  counters_.push_back({name, queue_id, 0, 0, 0, topic});
+    if (counters_[i].queue_id == queue_id && counters_[i].topic == topic) return i;
+  counters_.push_back({topic, queue_id, 0, 0, 0});
   return counters_.size() - 1;
 }
 

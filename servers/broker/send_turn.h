@@ -13,7 +13,6 @@
 
 #include "libstore/engine/status.h"
 #include "libstore/format/commit_log_record.h"
-#include "servers/broker/topic_configs.h"
 #include "servers/wire/handler.h"
 
 namespace rmq::broker {
@@ -54,10 +53,8 @@ class SendTurn {
   void add_send(Send send);
   // Takes back messages that belong to no send.
   void drop_messages() { messages_.resize(ends_.empty() ? 0 : ends_.back()); }
-  // The number of the counter that counts what is put to this queue; `name` lives as long as `topic` does, or
-  // for ever.
-  [[nodiscard]] std::size_t counter_of(std::string_view name, std::int32_t queue_id,
-                                       const TopicConfigPtr& topic);
+  // The number of the counter that counts what is put to this queue; `topic` lives as long as texts() do.
+  [[nodiscard]] std::size_t counter_of(std::string_view topic, std::int32_t queue_id);
 
   [[nodiscard]] std::span<const format::MessageView> messages() const { return messages_; }
   [[nodiscard]] std::span<const std::size_t> ends() const { return ends_; }
@@ -77,7 +74,6 @@ class SendTurn {
     std::int64_t messages = 0;
     std::int64_t bytes = 0;
     std::int64_t puts = 0;
-    TopicConfigPtr owner;
   };
   [[nodiscard]] wire::Response answer_of(const Send& send, std::span<const engine::PutResult> results,
                                          Broker& broker) const;

@@ -282,6 +282,33 @@ TEST(PullProcessor, WithSyncFlushAHeldPullSeesOnlyWhatIsOnDisk) {
   EXPECT_EQ(code(test.answer_to(asked)), 0);
 }
 
+// A pull dispatches what others put, and the held pull that it wakes is answered on the way: each gets its
+// own.
+TEST(PullProcessor, APullThatWakesAnother) {
+  BrokerInMemory test(wire::Properties{{"flushDiskType", "SYNC_FLUSH"}});
+  const auto put = [&](std::string_view topic, std::string_view body) {
+    (void)test.send(topic, body);
+    ASSERT_TRUE(test.broker->store().flush());  // on disk, and in no queue yet
+  };
+  put("Orders", "order0");
+  put("Others", "other0");
+  const auto asked =
+      test.ask(RequestCode::pull_message, BrokerInMemory::pull_fields("Orders", 1, "*", 15'000));
+  test.end_turn();
+  put("Orders", "order1");
+  EXPECT_FALSE(test.answer_to(asked));
+  const auto others = test.pull("Others", 0);
+  const auto woken = test.answer_to(asked);
+  ASSERT_EQ(code(others), 0);
+  ASSERT_EQ(code(woken), 0);
+  const std::string body = body_of(*others);
+  ASSERT_EQ(messages_in(body).size(), 1U);
+  EXPECT_EQ(as_text(messages_in(body)[0].body), "other0");
+  const std::string woken_body = body_of(*woken);
+  ASSERT_EQ(messages_in(woken_body).size(), 1U);
+  EXPECT_EQ(as_text(messages_in(woken_body)[0].body), "order1");
+}
+
 HeldPull held(const std::shared_ptr<FakeSink>& sink, std::int32_t opaque, std::string topic,
               std::int64_t offset, std::string_view tags, std::int64_t until_ms) {
   wire::Request request;
