@@ -73,7 +73,7 @@ class Broker:
         self.port = port
         command = [BROKER, "-c", conf]
         if kind == "stock":
-            command = ["java", *JAVA_FLAGS, "-Xms2g", "-XX:+AlwaysPreTouch", "-Duser.home=" + self.directory, "-Drocketmq.home.dir=" + self.directory,
+            command = ["java", *JAVA_FLAGS, "-Xms2g", "-Duser.home=" + self.directory, "-Drocketmq.home.dir=" + self.directory,
                        "-cp", classpath, "org.apache.rocketmq.broker.BrokerStartup", "-c", conf]
         log = open(os.path.join(self.directory, "out.log"), "w", encoding="utf-8")
         environment = dict(os.environ, ROCKETMQ_HOME=self.directory, HOME=self.directory)
