@@ -261,6 +261,10 @@ class FastjsonPrinter {
 
 }  // namespace
 
+bool is_plain_fastjson(std::string_view text) {
+  return plain_prefix(text) == text.size() && text.find('\x7F') == text.npos;
+}
+
 void append_fastjson_string(std::string& out, std::string_view text) {
   FastjsonEscaper(out, false).write(text);
 }

@@ -131,6 +131,10 @@ struct FastjsonStyle {
   bool browser_compatible = false;
 };
 
+// Whether fastjson writes every character of it as it is: no quotes, escapes, control characters, and ASCII
+// alone.
+[[nodiscard]] bool is_plain_fastjson(std::string_view text);
+
 // Appends `text` as a JSON string with fastjson's escapes. Well-formed UTF-8 is the caller's to give.
 void append_fastjson_string(std::string& out, std::string_view text);
 

@@ -13,8 +13,7 @@ class Arena {
  public:
   // Aligned for any type; lives until clear().
   std::byte* take(std::size_t bytes) {
-    constexpr std::size_t kAlign = alignof(std::max_align_t);
-    bytes = (bytes + kAlign - 1) / kAlign * kAlign;
+    bytes = rounded(bytes);
     while (current_ < chunks_.size() && chunks_[current_].size - used_ < bytes) {
       ++current_;
       used_ = 0;
@@ -27,6 +26,9 @@ class Arena {
     used_ += bytes;
     return piece;
   }
+
+  // Takes back all but the first `used` bytes of the piece that was taken last and had `taken`.
+  void shrink(std::size_t taken, std::size_t used) { used_ -= rounded(taken) - rounded(used); }
 
   // Takes everything back, and gives back to the system what is over `kept` bytes.
   void clear(std::size_t kept) {
@@ -43,6 +45,10 @@ class Arena {
 
  private:
   static constexpr std::size_t kChunk = 16 * 1024;
+  static std::size_t rounded(std::size_t bytes) {
+    constexpr std::size_t kAlign = alignof(std::max_align_t);
+    return (bytes + kAlign - 1) / kAlign * kAlign;
+  }
   struct Chunk {
     std::unique_ptr<std::byte[]> bytes;
     std::size_t size = 0;

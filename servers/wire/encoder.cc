@@ -1,6 +1,7 @@
 #include "servers/wire/encoder.h"
 
 #include <charconv>
+#include <cstring>
 
 #include "libstore/bytes/big_endian.h"
 #include "libstore/json/json_writer.h"
@@ -38,6 +39,22 @@ void append_number(std::string& out, std::int32_t value) {
   out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
 }
 
+// `"name":"value"`, mostly in one piece.
+void append_json_field(std::string& out, std::string_view name, std::string_view value) {
+  if (!json::is_plain_fastjson(name) || !json::is_plain_fastjson(value)) {
+    json::append_fastjson_string(out, name);
+    out += ':';
+    return json::append_fastjson_string(out, value);
+  }
+  const std::size_t at = out.size();
+  out.append(name.size() + value.size() + 5, '"');
+  char* to = out.data() + at + 1;
+  std::memcpy(to, name.data(), name.size());
+  to += name.size() + 1;
+  *to = ':';
+  std::memcpy(to + 2, value.data(), value.size());
+}
+
 void append_json(std::string& out, const Header& header) {
   out += "{\"code\":";
   append_number(out, header.code);
@@ -46,9 +63,7 @@ void append_json(std::string& out, const Header& header) {
     for (bool first = true; const auto& [name, value] : header.fields) {
       if (!first) out += ',';
       first = false;
-      json::append_fastjson_string(out, name);
-      out += ':';
-      json::append_fastjson_string(out, value);
+      append_json_field(out, name, value);
     }
     out += '}';
   }

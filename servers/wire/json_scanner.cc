@@ -1,20 +1,7 @@
 #include "servers/wire/json_scanner.h"
 
-#include <bit>
-
 namespace rmq::wire {
 namespace {
-
-// The high bit of each byte that ends a run of plain text: a quote, a backslash, a control character.
-std::uint64_t special_bytes(std::uint64_t word) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
-  constexpr std::uint64_t kHigh = 0x8080808080808080ULL;
-  const std::uint64_t quote = word ^ (kOnes * '"');
-  const std::uint64_t backslash = word ^ (kOnes * '\\');
-  // (x - 1) & ~x has the high bit where a byte is zero; false alarms only above a true one.
-  return (((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash) | ((word - kOnes * 0x20) & ~word)) &
-         kHigh;
-}
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -48,37 +35,10 @@ bool JsonScanner::number(std::int32_t& out) {
   return true;  // what follows ("1.5", "1e3") has to be a comma or a brace, or the caller finds out
 }
 
-const char* JsonScanner::plain_end(const char* from) const {
-  static_assert(std::endian::native == std::endian::little);
-  while (end_ - from >= 8) {
-    std::uint64_t word;
-    std::memcpy(&word, from, 8);
-    if (const std::uint64_t special = special_bytes(word); special != 0)
-      return from + std::countr_zero(special) / 8;
-    from += 8;
-  }
-  while (from != end_ && *from != '"' && *from != '\\' && static_cast<unsigned char>(*from) >= 0x20) ++from;
-  return from;
-}
-
-bool JsonScanner::string(std::string_view& out) {
-  if (!token('"')) return false;
-  const char* stop = plain_end(at_);
-  if (stop == end_) return false;
-  if (*stop == '"') {
-    out = {at_, static_cast<std::size_t>(stop - at_)};
-    at_ = stop + 1;
-    return true;
-  }
-  return unescape(out);
-}
-
 // No escape is shorter than what it stands for.
 bool JsonScanner::unescape(std::string_view& out) {
-  const char* close = at_;
-  while (close != end_ && *close != '"') close += *close == '\\' && end_ - close > 1 ? 2 : 1;
-  if (close == end_) return false;
-  char* const start = reinterpret_cast<char*>(arena_.take(static_cast<std::size_t>(close - at_)));
+  const auto room = static_cast<std::size_t>(end_ - at_);
+  char* const start = reinterpret_cast<char*>(arena_.take(room));
   char* to = start;
   while (true) {
     const char* stop = plain_end(at_);
@@ -93,6 +53,7 @@ bool JsonScanner::unescape(std::string_view& out) {
   }
   ++at_;
   out = {start, static_cast<std::size_t>(to - start)};
+  arena_.shrink(room, out.size());
   return true;
 }
 

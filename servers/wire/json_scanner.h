@@ -2,6 +2,7 @@
 // json::parse. Used by RequestDecoder alone.
 #pragma once
 
+#include <bit>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
@@ -27,7 +28,15 @@ class JsonScanner {
     return at_ == end_;
   }
   bool number(std::int32_t& out);
-  bool string(std::string_view& out);
+  bool string(std::string_view& out) {
+    if (!token('"')) return false;
+    const char* stop = plain_end(at_);
+    if (stop == end_) return false;
+    if (*stop != '"') return unescape(out);
+    out = {at_, static_cast<std::size_t>(stop - at_)};
+    at_ = stop + 1;
+    return true;
+  }
 
  private:
   void skip_space() {
@@ -39,7 +48,29 @@ class JsonScanner {
     ++at_;
     return true;
   }
-  [[nodiscard]] const char* plain_end(const char* from) const;
+  // The high bit of each byte that ends a run of plain text: a quote, a backslash, a control character.
+  static std::uint64_t special_bytes(std::uint64_t word) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
+    constexpr std::uint64_t kHigh = 0x8080808080808080ULL;
+    const std::uint64_t quote = word ^ (kOnes * '"');
+    const std::uint64_t backslash = word ^ (kOnes * '\\');
+    // (x - 1) & ~x has the high bit where a byte is zero; false alarms only above a true one.
+    return (((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash) |
+            ((word - kOnes * 0x20) & ~word)) &
+           kHigh;
+  }
+  [[nodiscard]] const char* plain_end(const char* from) const {
+    static_assert(std::endian::native == std::endian::little);
+    while (end_ - from >= 8) {
+      std::uint64_t word;
+      std::memcpy(&word, from, 8);
+      if (const std::uint64_t special = special_bytes(word); special != 0)
+        return from + std::countr_zero(special) / 8;
+      from += 8;
+    }
+    while (from != end_ && *from != '"' && *from != '\\' && static_cast<unsigned char>(*from) >= 0x20) ++from;
+    return from;
+  }
   bool unescape(std::string_view& out);
   bool escape(char*& to);
   bool utf16(std::uint32_t& unit);
