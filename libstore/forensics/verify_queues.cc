@@ -427,12 +427,31 @@ class QueueJudge {
   // tell as much: whole topics vanish by deletion, single queues and the whole directory by accident.
   void lost_queue(const RecordRun& run) {
     const bool listed = std::ranges::binary_search(context_.topics, run.topic);
-    if (!listed && !context_.queues->has_topic(run.topic) && (context_.topics_known || any_queue_)) {
+    const bool has_topic = context_.queues->has_topic(run.topic);
+    const bool deleted = !listed && !has_topic && (context_.topics_known || any_queue_);
+    if (deleted || (!listed && context_.topics_known && begins_behind(run.topic, run.last_offset))) {
       old_generation_ += run.count;
       return;
     }
     lost_queues_[run.topic][run.queue_id] += run.count;
     lost_records_ += run.count;
+  }
+
+  // A broker that is behind with its dispatching when a topic is deleted makes queues again for what it still
+  // dispatches, with nothing but fillers in front of it. Whether all the topic's queues begin so, behind `offset`.
+  [[nodiscard]] bool begins_behind(const std::string& topic, std::int64_t offset) const {
+    return std::ranges::all_of(context_.queues->queues(), [&](const std::unique_ptr<QueueState>& state) {
+      const scan::Queue& queue = state->queue();
+      if (queue.topic != topic || queue.files.files.empty()) return true;
+      if (queue.kind != scan::QueueKind::simple) return false;
+      UnitReader reader(context_.files, *state, 64 << 10);
+      const UnitNumber first = queue.files.files.front().start / state->unit_size();
+      for (UnitNumber number = first;; ++number) {
+        const auto entry = reader.entry(number);
+        if (!entry || !entry->is_used()) return false;
+        if (!entry->is_pre_blank()) return number > first && entry->commit_log_offset > offset;
+      }
+    });
   }
 
   void judge_missing_queues() {

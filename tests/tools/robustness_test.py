@@ -1,9 +1,11 @@
 """The commands beside what a real machine does to them: nothing is written, nothing crashes, nothing waits for ever."""
+import collections
 import hashlib
 import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -297,6 +299,30 @@ class Strange(unittest.TestCase):
             self.assertEqual(result.code, code, result.out + result.err)
         rows = dump("log", root, "--json").rows("record")
         self.assertEqual(len(rows), 323)
+
+    def test_a_topic_that_was_deleted_while_its_queues_were_behind(self):
+        """As a stock broker left it: what it dispatched after the deletion made two queues again, behind fillers."""
+        root = os.path.join(tempfile.mkdtemp(dir=Settings.work), "store")
+        shutil.copytree(store("broker-config"), root)
+        queues = os.path.join(root, "consumequeue", "OrderedTopic")
+        with open(os.path.join(Settings.stores, "broker-config", "expected.jsonl"), encoding="utf-8") as f:
+            counts = collections.Counter(r["queueId"] for r in map(json.loads, f) if r["topic"] == "OrderedTopic")
+        for queue in (0, 1, 2):  # their last messages lie behind the last one of queue 3
+            with open(os.path.join(queues, str(queue), "0" * 20), "r+b") as f:
+                f.write(struct.pack(">qiq", 0, 0x7FFFFFFF, 0) * (counts[queue] - 1))
+        shutil.rmtree(os.path.join(queues, "3"))
+
+        def severities():
+            return {f["severity"] for f in verify(root, "--level", "deep", "--json").rows("finding") if f["code"] == "CQ-MISSING-QUEUE"}
+
+        self.assertEqual(severities(), {"hidden"})  # the topic is there, so somebody took its queue away
+        for name in ("topics.json", "topics.json.bak"):
+            path = os.path.join(root, "config", name)
+            with open(path, encoding="utf-8") as f:
+                text = f.read()
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text.replace("OrderedTopic", "AnotherTopic"))
+        self.assertEqual(severities(), set())
 
     def test_what_is_no_file(self):
         makers = {
