@@ -23,6 +23,8 @@ import org.apache.rocketmq.store.config.BrokerRole;
  * LiveWriter broker OUT store.json SEED ACKED        a whole broker (and a name server) on OUT/NAME/store
  *   write SECONDS RATE CHURN EXPIRE                  messages a second; topics deleted and made; files made to expire
  *   rate SECONDS                                     puts as fast as it goes; answers how many a second
+ *   paced SECONDS RATE                               puts at this rate; answers how many, and the microseconds that a put took:
+ *                                                    of the 50th, 99th and 99.9th percentile and of the slowest
  *   stop                                             a clean end
  * LiveWriter pair MASTER SLAVE store.json SEED       a master's store and a slave's, replicated
  *   write COUNT     stop
@@ -33,6 +35,7 @@ public final class LiveWriter {
     private final DefaultMessageStore store;
     private final BufferedWriter acked;
     private final AtomicLong puts = new AtomicLong();
+    private boolean timed;
 
     private LiveWriter(DefaultMessageStore store, String acked, long seed) throws Exception {
         this.store = store;
@@ -74,8 +77,11 @@ public final class LiveWriter {
             String[] words = line.split(" ");
             if (words[0].equals("write")) {
                 long before = w.puts.get();
+                w.timed = true;
                 w.write(kit, Integer.parseInt(words[1]), Integer.parseInt(words[2]), words[3].equals("true"), words[4].equals("true"));
                 answer(out, "wrote " + (w.puts.get() - before));
+            } else if (words[0].equals("paced")) {
+                answer(out, "paced " + w.paced(Integer.parseInt(words[1]), Integer.parseInt(words[2])));
             } else {
                 answer(out, "rate " + w.rate(Integer.parseInt(words[1])));
             }
@@ -150,6 +156,13 @@ public final class LiveWriter {
         if (m.getProperties() == null) {
             Gen.noProps(m);
         }
+        // The broker's hooks send these to the delay levels and into the timer.
+        int later = timed && topic.startsWith("Live") ? g.r.nextInt(20) : -1;
+        if (later == 0) {
+            m.setDelayTimeLevel(1 + g.r.nextInt(3));
+        } else if (later == 1) {
+            org.apache.rocketmq.common.message.MessageAccessor.putProperty(m, "TIMER_DELAY_SEC", String.valueOf(2 + g.r.nextInt(20)));
+        }
         PutMessageResult p = store.putMessage(Gen.seal(m));
         if (!p.isOk()) {
             return;
@@ -193,6 +206,38 @@ public final class LiveWriter {
             }
         }
         return before * 1_000_000_000L / (now - start);
+    }
+
+    private String paced(int seconds, int rate) throws Exception {
+        byte[] body = g.bin(1024);
+        long[] took = new long[seconds * rate];
+        int done = 0;
+        long start = System.nanoTime();
+        for (int i = 0; i < took.length; i++) {
+            long due = start + i * 1_000_000_000L / rate;
+            for (long now = System.nanoTime(); now < due; now = System.nanoTime()) {
+                java.util.concurrent.locks.LockSupport.parkNanos(due - now);
+            }
+            Msg m = g.msg("Live" + i % 4, i % 3, body, "T", System.currentTimeMillis());
+            if (m.getProperties() == null) {
+                Gen.noProps(m);
+            }
+            Gen.seal(m);
+            long before = System.nanoTime();
+            if (store.putMessage(m).isOk()) {
+                took[done++] = System.nanoTime() - before;
+            }
+            if (System.nanoTime() - start > (seconds + 2) * 1_000_000_000L) {
+                break;
+            }
+        }
+        long[] sorted = java.util.Arrays.copyOf(took, done);
+        java.util.Arrays.sort(sorted);
+        StringBuilder answer = new StringBuilder().append(done);
+        for (double at : new double[] {0.5, 0.99, 0.999, 1}) {
+            answer.append(' ').append(sorted[(int) Math.min(done - 1, Math.floor(at * done))] / 1000);
+        }
+        return answer.toString();
     }
 
     private static DefaultMessageStore replica(Cfg cfg, String root, BrokerRole role, int port) throws Exception {

@@ -5,7 +5,7 @@ commands beside stock RocketMQ 5.3.3.
 load: a whole stock broker writes, reads, rolls small files, lets them expire, deletes topics and makes them anew, while
 rmq-verify --live loops over all levels and rmq-dump log -f follows: no finding above benign, nothing left unconfirmed, and every
 message that the broker acknowledged printed once and in order, with nothing between two records but the ends of files.
-speed: how many messages a second the broker takes, with and without rmq-verify --live --level deep --max-rate 50M beside it.
+speed: how long a put takes at a set rate, with and without rmq-verify --live --level deep --max-rate 20M beside it.
 compare: a stock master's store and its stock slave's.
 
 Needs JDK 17 and Maven; --classes names a built testdata/generator (target-5), else it is built in a temporary directory. Ends
@@ -221,28 +221,38 @@ class Beside:
     # ---- speed
 
     def speed(self):
+        """Puts at a set rate, alone and beside a reader at a set rate, one after the other, who goes first by turns."""
+        seconds, rate = self.options.turn, self.options.puts
         java, store, _ = self.broker("speed", LARGE)
-        alone, beside = [], []
+        turns = {"alone": [], "beside": []}
         try:
-            java.tell("rate 10")  # until it is warm
+            java.tell("rate 10")  # until it is warm, and there is something to read
+            fastest = int(java.answer().split()[1])
+            java.tell(f"paced 5 {rate}")
             java.answer()
-            for _ in range(8):
-                java.tell("rate 8")
-                alone.append(int(java.answer().split()[1]))
-                java.tell("rate 8")
-                reader = subprocess.Popen(
-                    ["sh", "-c", 'while :; do "$0" --live --level deep --max-rate 50M --max-duration 8 -j 1 --json "$1"; done',
-                     self.tool("rmq-verify"), store], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-                beside.append(int(java.answer().split()[1]))
-                os.killpg(reader.pid, signal.SIGKILL)
-                reader.wait()
+            for turn in range(self.options.turns):
+                for who in ("alone", "beside") if turn % 2 == 0 else ("beside", "alone"):
+                    reader = self.reader(store) if who == "beside" else None
+                    java.tell(f"paced {seconds} {rate}")
+                    turns[who].append([int(word) for word in java.answer().split()[1:]])
+                    if reader:
+                        os.killpg(reader.pid, signal.SIGKILL)
+                        reader.wait()
             java.end()
         finally:
             java.kill()
-        a, b = statistics.median(alone), statistics.median(beside)
-        pairs = statistics.median(with_it / without for without, with_it in zip(alone, beside))
-        print(f"speed: {a:.0f} messages a second alone {alone}, {b:.0f} beside rmq-verify --live --max-rate 50M {beside}: "
-              f"{b / a:.2f}; one after the other: {pairs:.2f}", flush=True)
+        print(f"speed: {rate} puts of 1 KiB a second (the broker alone does {fastest}), {len(turns['alone'])} turns of {seconds} s each way, "
+              f"beside rmq-verify --live --level deep --max-rate {self.options.max_rate} -j 1", flush=True)
+        for at, name in enumerate(("puts", "50 % us", "99 % us", "99.9 % us", "slowest us")):
+            a, b = [row[at] for row in turns["alone"]], [row[at] for row in turns["beside"]]
+            print(f"  {name:<10}  alone {statistics.median(a):.0f} {a}  beside {statistics.median(b):.0f} {b}  "
+                  f"by pairs {statistics.median(y / max(x, 1) for x, y in zip(a, b)):.2f}", flush=True)
+
+    def reader(self, store):
+        return subprocess.Popen(
+            ["sh", "-c", 'while :; do nice -n 10 "$0" --live --level deep --max-rate "$2" -j 1 --json "$1"; done',
+             self.tool("rmq-verify"), store, self.options.max_rate],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def run(self):
         for name in ("compare", "load", "speed"):
@@ -256,6 +266,10 @@ def main():
     parser.add_argument("--seconds", type=int, default=180)
     parser.add_argument("--rate", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--puts", type=int, default=2000, help="speed: puts a second")
+    parser.add_argument("--turn", type=int, default=10, help="speed: seconds of a turn")
+    parser.add_argument("--turns", type=int, default=5, help="speed: turns each way")
+    parser.add_argument("--max-rate", default="20M", help="speed: of the reader")
     parser.add_argument("--only", choices=("compare", "load", "speed"))
     parser.add_argument("--classes")
     options = parser.parse_args()
