@@ -86,7 +86,7 @@ TEST(BrokerConfig, SaysWhichValuesMakeSense) {
 TEST(BrokerConfig, SaysThatAFeatureIsNotThereYet) {
   BrokerConfig config(test_surroundings());
   EXPECT_THAT(config.apply({{"aclEnable", "true"}}),
-              ElementsAre("aclEnable=true has no effect: ACL is not supported yet"));
+              ElementsAre("aclEnable=true has no effect: not supported yet (ACL)"));
   EXPECT_THAT(config.apply({{"transactionTimeOut", "6000"}}), IsEmpty());  // the default says nothing
 }
 
