@@ -166,6 +166,8 @@ void Broker::schedule() {
         if (const Status saved = offsets_->persist(); !saved)
           log_error("consumerOffset.json cannot be written: {}", saved.error().message());
       });
+  constexpr Milliseconds kProtect{180'000};
+  scheduler_.every(kProtect, [this] { stop_slow_groups(); });
   const auto sample = [this](std::int64_t period_ms, void (BrokerStats::*what)(std::int64_t)) {
     scheduler_.every(Milliseconds(0), Milliseconds(period_ms),
                      [this, what] { (stats_.*what)(clock().now_ms()); });
@@ -173,6 +175,18 @@ void Broker::schedule() {
   sample(BrokerStats::kSecondsPeriodMs, &BrokerStats::sample_seconds);
   sample(BrokerStats::kMinutesPeriodMs, &BrokerStats::sample_minutes);
   sample(BrokerStats::kHoursPeriodMs, &BrokerStats::sample_hours);
+}
+
+// BrokerController.protectBroker.
+void Broker::stop_slow_groups() {
+  if (!config_.flag<"disableConsumeIfConsumerReadSlowly">()) return;
+  for (const auto& [key, behind] : stats_.totals(StatsName::group_get_fall_size)) {
+    const std::size_t at = key.rfind('@');
+    if (at == std::string::npos || behind <= config_.number<"consumerFallbehindThreshold">()) continue;
+    const std::string group = key.substr(at + 1);
+    log_warning("group {} is {} bytes behind and must not consume any more ({})", group, behind, key);
+    groups_->disable_consume(group);
+  }
 }
 
 void Broker::serve() {

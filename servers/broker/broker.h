@@ -148,6 +148,7 @@ class Broker final : public wire::RequestService {
   [[nodiscard]] Status open();
   [[nodiscard]] engine::StoreOptions store_options();
   void schedule();
+  void stop_slow_groups();
 
   BrokerConfig& config_;
   BrokerOptions options_;

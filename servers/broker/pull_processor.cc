@@ -209,7 +209,7 @@ wire::Response PullProcessor::answer_of(const Pull& pull, engine::GetView view) 
   response.fields.emplace_back("minOffset", std::to_string(view.min_offset));
   response.fields.emplace_back("maxOffset", std::to_string(view.max_offset));
   response.fields.emplace_back("topicSysFlag", std::to_string(pull.topic->sys_flag));
-  response.fields.emplace_back("groupSysFlag", "0");
+  response.fields.emplace_back("groupSysFlag", std::to_string(pull.group->sys_flag));
   response.parts.reserve(view.pieces.size());
   for (engine::LogPiece& piece : view.pieces) response.parts.push_back(part_of(std::move(piece)));
   return response;
@@ -265,6 +265,8 @@ void add_pull_processor(Broker& broker) {
         },
         Ports::not_vip);
   broker.on_arrival([pulls](std::span<const engine::Arrival> arrivals) { pulls->arrived(arrivals); });
+  // Those who wait are told that there is nothing, before net ends.
+  broker.on_drain([pulls] { pulls->answer_all(); });
   // Nobody is connected any more.
   broker.on_stop([pulls] { pulls->drop_all(); });
   broker.on_start([&broker, pulls] {

@@ -28,6 +28,7 @@ class PullProcessor {
   void arrived(std::span<const engine::Arrival> arrivals);
   // Answers those whose time is up.
   void answer_due();
+  void answer_all() { pull_again(held_.take_all()); }
   void drop_all() { held_.take_all(); }
 
  private:

@@ -242,6 +242,13 @@ void add_runtime_info(Broker& broker) {
              [&broker](const wire::Request& request, wire::Responder responder) {
                responder.send(view_stats(broker, request));
              });
+  // What stock says where the timer wheel is off.
+  broker.add(RequestCode::get_timer_check_point, [](const wire::Request&, wire::Responder responder) {
+    responder.send(answer(ResponseCode::system_error, "The checkpoint is null"));
+  });
+  broker.add(RequestCode::get_timer_metrics, [](const wire::Request&, wire::Responder responder) {
+    responder.send(answer(ResponseCode::system_error, "The timer message store is null"));
+  });
   broker.add(RequestCode::get_broker_ha_status, [&broker](const wire::Request&, wire::Responder responder) {
     responder.send(ha_status(broker));
   });

@@ -126,6 +126,7 @@ TopicConfigPtr SendProcessor::create_topic(const SendHeader& header, const wire:
                                                         header.default_topic_queues, sys_flag);
   if (!made && retry)
     made = broker_.topics().create_in_send_back(header.topic, 1, kPermRead | kPermWrite, false, sys_flag);
+  if (made) waiting_->topics_made = hasty_->topics_made = true;
   return made;
 }
 

@@ -8,6 +8,7 @@
 #include "servers/broker/broker.h"
 #include "servers/broker/message_id.h"
 #include "servers/broker/put_answer.h"
+#include "servers/broker/registration.h"
 #include "servers/broker/send_properties.h"
 
 namespace rmq::broker {
@@ -97,7 +98,18 @@ void SendTurn::answer(std::span<const engine::PutResult> results, Broker& broker
       counter.messages += std::ssize(own);
       for (const engine::PutResult& one : own) counter.bytes += one.size;
     }
-    if (!send.responder.oneway()) send.responder.send(answer_of(send, own, broker));
+    if (send.responder.oneway()) continue;
+    if (!topics_made) {
+      send.responder.send(answer_of(send, own, broker));
+      continue;
+    }
+    struct Waiting {
+      wire::Responder responder;
+      wire::Response response;
+    };
+    auto waiting =
+        std::make_shared<Waiting>(Waiting{std::move(send.responder), answer_of(send, own, broker)});
+    broker.registration().when_done([waiting] { waiting->responder.send(std::move(waiting->response)); });
   }
   count(broker);
   clear();
@@ -133,6 +145,7 @@ void SendTurn::clear() {
   sends_.clear();
   counters_.clear();
   texts_.clear();
+  topics_made = false;
 }
 
 }  // namespace rmq::broker

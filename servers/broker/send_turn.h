@@ -62,6 +62,9 @@ class SendTurn {
   std::string region;
   bool trace_on = true;
   std::int64_t began_ms = 0;
+  // Topics were made by sending to them: whoever is told that may ask a name server for the route at once, so
+  // the answers wait until those know (RocketMQ registers before it stores).
+  bool topics_made = false;
 
   // Answers all, counts what was stored, and is empty then.
   void answer(std::span<const engine::PutResult> results, Broker& broker);

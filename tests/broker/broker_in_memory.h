@@ -102,10 +102,7 @@ class BrokerInMemory {
     options.steady = &clock;
     options.background = false;
     broker = std::make_unique<Broker>(*config, options);
-    add_client_processors(*broker);
-    add_send_processor(*broker);
-    add_pull_processor(*broker);
-    add_query_processors(*broker);
+    assemble(*broker);
     const Status started = broker->start();
     ASSERT_TRUE(started) << started.error().message();
     handler = broker->make_handler();

@@ -150,10 +150,18 @@ Result<std::unique_ptr<HttpServer>> serve_metrics(Broker& broker, const net::Ser
   });
 }
 
+// Ends a client before whom it calls for.
+struct LastCall {
+  std::unique_ptr<net::Client>& client;
+  ~LastCall() { client.reset(); }
+};
+
 int serve(BrokerConfig& config) {
   StopSignals stop;
-  net::Client others(client_options(config));
-  Broker broker(config, {.caller = &others});
+  auto others = std::make_unique<net::Client>(client_options(config));
+  Broker broker(config, {.caller = others.get()});
+  // What is still under way then is answered while the broker can hear it.
+  const LastCall last_call{others};
   broker::assemble(broker);
   if (const Status started = broker.start(); !started) return fail(started.error());
   auto server = net::Server::start(broker, server_options(config));
