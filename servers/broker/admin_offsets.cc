@@ -30,12 +30,10 @@ class OffsetAdmin {
     if (const auto offset = broker_.offsets().query(group, topic, queue); offset && *offset >= 0)
       return found(*offset);
     if (!fields.flag("setZeroIfNotFound", true))
-      return answer(ResponseCode::query_not_found,
-                    "Not found, do not set to zero, maybe this group boot first");
+      return not_found("Not found, do not set to zero, maybe this group boot first");
     if (broker_.store().min_offset(topic, queue).value_or(0) <= 0 && is_first_in_memory(topic, queue))
       return found(0);
-    return answer(ResponseCode::query_not_found,
-                  "Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first");
+    return not_found("Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first");
   }
 
   // UPDATE_CONSUMER_OFFSET
@@ -65,6 +63,12 @@ class OffsetAdmin {
   [[nodiscard]] wire::Response list() const { return answer_json(broker_.offsets().snapshot()); }
 
  private:
+  [[nodiscard]] static wire::Response not_found(const std::string& remark) {
+    wire::Response response = answer(ResponseCode::query_not_found, remark);
+    // Java's answer has header fields, none of which is set; clients take it that there are some.
+    response.fields.emplace_back("offset", "-1");
+    return response;
+  }
   [[nodiscard]] static wire::Response found(std::int64_t offset) {
     wire::Response response = answer_success();
     response.fields.emplace_back("offset", std::to_string(offset));

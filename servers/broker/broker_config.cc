@@ -185,8 +185,8 @@ std::vector<std::string> BrokerConfig::apply(const wire::Properties& properties)
     const std::string before = shown(index);
     set(name, text);
     if (key.state == KeyState::later && shown(index) != key.default_text && shown(index) != before)
-      warnings.push_back(name + '=' + shown(index) + " has no effect: not supported yet (" + std::string(key.feature) +
-                         ")");
+      warnings.push_back(name + '=' + shown(index) + " has no effect: not supported yet (" +
+                         std::string(key.feature) + ")");
   }
   return warnings;
 }

@@ -71,7 +71,8 @@ wire::Fields Registration::identity() const {
           {"brokerId", std::to_string(config.number<"brokerId">())}};
 }
 
-wire::Command Registration::register_command(const std::vector<TopicConfigPtr>& topics) const {
+wire::Command Registration::register_command(const std::vector<TopicConfigPtr>& topics,
+                                             const format::DataVersion& version) const {
   const BrokerConfig& config = broker_.config();
   const auto permission = static_cast<std::int32_t>(config.number<"brokerPermission">());
   constexpr std::int32_t kReadWrite = kPermRead | kPermWrite;
@@ -81,7 +82,7 @@ wire::Command Registration::register_command(const std::vector<TopicConfigPtr>& 
     format::set_topic(file, all ? *topic : limited(*topic, permission), true);
   }
   json::Object wrapper;
-  wrapper.set("dataVersion", version_bean(broker_.topics().data_version()));
+  wrapper.set("dataVersion", version_bean(version));
   wrapper.set("mappingDataVersion", version_bean({0, broker_.started_ms(), 0}));
   const json::Value* table = file.find("topicConfigTable");
   wrapper.set("topicConfigTable", table == nullptr ? json::Value(json::Object()) : *table);
@@ -171,8 +172,23 @@ void Registration::send_all(const wire::Command& command) {
   }
 }
 
+void Registration::send_registration(const std::vector<TopicConfigPtr>& topics, Version version) {
+  const std::lock_guard lock(order_mutex_);
+  format::DataVersion told = broker_.topics().data_version();
+  if (version == Version::another && told.counter == last_version_) {
+    broker_.topics().bump_data_version();
+    told = broker_.topics().data_version();
+  }
+  last_version_ = told.counter;
+  // As they are now: somebody else may have changed them since.
+  std::vector<TopicConfigPtr> now;
+  for (const TopicConfigPtr& topic : topics)
+    if (TopicConfigPtr found = broker_.topics().find(topic->name)) now.push_back(std::move(found));
+  send_all(register_command(now, told));
+}
+
 void Registration::register_topics(const std::vector<TopicConfigPtr>& topics) {
-  if (!topics.empty()) send_all(register_command(topics));
+  if (!topics.empty()) send_registration(topics, Version::another);
 }
 
 void Registration::register_all(bool forced) {
@@ -182,13 +198,13 @@ void Registration::register_all(bool forced) {
   if (config.flag<"enableSplitRegistration">()) {
     const auto most = static_cast<std::size_t>(config.number<"splitRegistrationSize">());
     while (topics.size() > most) {
-      send_all(register_command({topics.begin(), topics.begin() + static_cast<std::ptrdiff_t>(most)}));
-      broker_.topics().bump_data_version();
+      send_registration({topics.begin(), topics.begin() + static_cast<std::ptrdiff_t>(most)},
+                        Version::another);
       topics.erase(topics.begin(), topics.begin() + static_cast<std::ptrdiff_t>(most));
     }
-    return send_all(register_command(topics));
+    return send_registration(topics, Version::another);
   }
-  if (forced) return send_all(register_command(topics));
+  if (forced) return send_registration(topics, Version::any);
 
   // One who does not know them all, or does not answer, is enough for all to be told.
   const std::vector<std::string> servers = name_servers(config.text<"namesrvAddr">());
@@ -209,7 +225,7 @@ void Registration::register_all(bool forced) {
         server, question, timeout, [this, poll, call](const Result<wire::Answer>& answer) {
           if (!answer || (answer->code == 0 && answer->field("changed").value_or("true") != "false"))
             poll->wanted = true;
-          if (--poll->left == 0 && poll->wanted) send_all(register_command(broker_.topics().all()));
+          if (--poll->left == 0 && poll->wanted) send_registration(broker_.topics().all(), Version::any);
           end(call);
         });
   }

@@ -47,7 +47,11 @@ class Registration {
   void unregister();
 
  private:
-  [[nodiscard]] wire::Command register_command(const std::vector<TopicConfigPtr>& topics) const;
+  [[nodiscard]] wire::Command register_command(const std::vector<TopicConfigPtr>& topics,
+                                               const format::DataVersion& version) const;
+  enum class Version : std::uint8_t { any, another };
+  // `another`: a name server that has this version already would not look at the topics.
+  void send_registration(const std::vector<TopicConfigPtr>& topics, Version version);
   void send_all(const wire::Command& command);
   void answered(const std::string& name_server, const Result<wire::Answer>& answer);
   [[nodiscard]] wire::Fields identity() const;
@@ -56,6 +60,9 @@ class Registration {
 
   Broker& broker_;
   std::atomic<bool> gone_{false};
+  // One builds a registration and hands it on at a time, so that versions go up on their way.
+  std::mutex order_mutex_;
+  std::int64_t last_version_ = -1;  // order_mutex_; the counter that was registered last
   std::mutex mutex_;
   std::condition_variable idle_;
   std::uint64_t last_call_ = 0;

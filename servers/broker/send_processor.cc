@@ -149,6 +149,9 @@ SendProcessor::Check SendProcessor::put_one(const SendHeader& header, const wire
   message.sys_flag = header.sys_flag;
   if (Check refused = check_kind(header, message)) return refused;
   if (Check refused = check_timer(message)) return refused;
+  // The store takes more, because this key may change while it is open.
+  if (std::ssize(request.body) > broker_.config().number<"maxMessageSize">())
+    return Refusal{ResponseCode::message_illegal, remark_of(engine::PutStatus::message_illegal, broker_)};
 
   SendTurn& turn = turn_for(message.client);
   if (!message.client.uniq_key) message.broker.uniq_key = new_unique_id(turn);
@@ -255,6 +258,8 @@ SendProcessor::Check SendProcessor::put_batch(const SendHeader& header, const wi
     if (message.delay_level > 0 || format::transaction_type(message.sys_flag) != 0) return illegal();
     if (std::ssize(request.body) > broker_.config().number<"maxMessageSize">())
       return Refusal{ResponseCode::system_error, "message body size exceeded"};
+  } else if (std::ssize(request.body) > broker_.config().number<"maxMessageSize">()) {
+    return illegal();
   }
 
   SendTurn& turn = turn_for(message.client);

@@ -47,7 +47,11 @@ engine::StoreOptions store_options_of(const BrokerConfig& config) {
   for (const auto& [name, value] : config.all()) store.keys.emplace(name, value);
 
   options.flush = store.sync_flush ? engine::FlushDiskType::sync_flush : engine::FlushDiskType::async_flush;
-  options.max_message_size = static_cast<std::int32_t>(config.number<"maxMessageSize">());
+  // Sends are measured before they come to the store, because the key may change while it is open; none is
+  // larger than a frame.
+  constexpr std::int64_t kMaxFrame = 16 << 20;
+  options.max_message_size =
+      static_cast<std::int32_t>(std::max(config.number<"maxMessageSize">(), kMaxFrame));
   options.flush_interval_ms = config.number<"flushIntervalCommitLog">();
   options.queue_flush_interval_ms = config.number<"flushIntervalConsumeQueue">();
   engine::RetentionOptions retention;
