@@ -20,8 +20,7 @@
 namespace rmq::forensics {
 namespace {
 
-constexpr std::int64_t kChunk = 4 << 20;   // one thread's piece of the log
-constexpr std::int64_t kBlock = 256 << 10;  // read at once: those of both sides fit the processor's cache
+constexpr std::int64_t kChunk = 4 << 20;
 constexpr std::int64_t kMaxStateFile = 256 << 20;
 
 using Sink = std::function<void(const Difference&)>;
@@ -291,15 +290,11 @@ class LogComparison {
   [[nodiscard]] bool same(std::int64_t from, std::int64_t to) const {
     thread_local std::vector<std::byte> a;
     thread_local std::vector<std::byte> b;
-    LogBytes first(first_.files, first_.survey);
-    LogBytes second(second_.files, second_.survey);
-    for (std::int64_t at = from; at < to; at += kBlock) {
-      a.resize(static_cast<std::size_t>(std::min(kBlock, to - at)));
-      b.resize(a.size());
-      const auto there = first.read(at, a);
-      if (there != second.read(at, b) || a != b) return false;
-    }
-    return true;
+    a.resize(static_cast<std::size_t>(to - from));
+    b.resize(a.size());
+    const auto there = LogBytes(first_.files, first_.survey).read(from, a);
+    if (there != LogBytes(second_.files, second_.survey).read(from, b)) return false;
+    return a == b;
   }
 
   // What one item of a side met on the other.
