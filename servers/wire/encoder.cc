@@ -14,6 +14,10 @@ namespace {
 // We say that we are the Java broker of kVersion: what clients derive from the two is what we do.
 constexpr LanguageCode kLanguage = LanguageCode::java;
 
+// QUERY_NOT_FOUND: Java answers it with a header class that has nothing in it, and its clients look into
+// extFields unasked.
+constexpr std::int32_t kQueryNotFound = 22;
+
 struct Header {
   std::int32_t code = 0;
   std::int32_t flag = 0;
@@ -58,7 +62,7 @@ void append_json_field(std::string& out, std::string_view name, std::string_view
 void append_json(std::string& out, const Header& header) {
   out += "{\"code\":";
   append_number(out, header.code);
-  if (!header.fields.empty()) {
+  if (!header.fields.empty() || (header.code == kQueryNotFound && (header.flag & kResponseFlag) != 0)) {
     out += ",\"extFields\":{";
     for (bool first = true; const auto& [name, value] : header.fields) {
       if (!first) out += ',';

@@ -38,6 +38,17 @@ TEST(Frame, EveryCutOfTwoFramesGivesTheFirstAsSoonAsItIsWhole) {
   }
 }
 
+TEST(Frame, OnlyWhatIsNotFoundHasFieldsWhereThereAreNone) {
+  const auto header = [](std::int32_t code) {
+    std::string bytes;
+    append_response(bytes, {.code = code, .remark = {}, .fields = {}, .body = {}, .parts = {}}, 7,
+                    SerializeType::json);
+    return bytes.substr(8);
+  };
+  EXPECT_TRUE(header(22).starts_with(R"({"code":22,"extFields":{},"flag":1,)"));
+  EXPECT_TRUE(header(17).starts_with(R"({"code":17,"flag":1,)"));
+}
+
 TEST(Frame, LengthsThatLieAreToldFromTheHeadAlone) {
   const auto fault = [](const std::string& bytes) {
     const auto frame = next_frame(as_bytes(bytes));
