@@ -19,8 +19,8 @@ using ::testing::StartsWith;
 // A client with a connection of its own.
 class ClientOf {
  public:
-  ClientOf(BrokerInMemory& broker, const std::string& id, const std::string& address)
-      : id(id), connection(std::make_shared<FakeConnection>(address)), broker_(broker) {}
+  ClientOf(BrokerInMemory& broker, std::string name, const std::string& address)
+      : id(std::move(name)), connection(std::make_shared<FakeConnection>(address)), broker_(broker) {}
 
   wire::Response call(RequestCode code, const wire::Fields& fields, const std::string& body = {},
                       std::int32_t version = wire::kVersion,
@@ -36,7 +36,8 @@ class ClientOf {
     broker_.handler->handle(request, wire::Responder(sink, request));
     broker_.handler->turn_ended();
     last_ = sink;
-    if (sink->answers.empty()) return {.code = -1, .remark = "(no answer)", .fields = {}, .body = {}, .parts = {}};
+    if (sink->answers.empty())
+      return {.code = -1, .remark = "(no answer)", .fields = {}, .body = {}, .parts = {}};
     return sink->answers.begin()->second;
   }
   // The answer that came later to the last call.
@@ -68,8 +69,10 @@ class ClientOf {
 class ClientProcessors : public ::testing::Test {
  protected:
   void make_topic(const std::string& name, std::int32_t queues) {
-    broker_.broker->topics().create_if_absent(
-        {.name = name, .read_queues = queues, .write_queues = queues, .perm = 6});
+    format::TopicConfig topic;
+    topic.name = name;
+    topic.read_queues = topic.write_queues = queues;
+    broker_.broker->topics().create_if_absent(topic);
   }
   void commit(const std::string& group, const std::string& topic, std::int32_t queue, std::int64_t offset) {
     broker_.broker->offsets().commit(group, topic, queue, offset);
@@ -87,8 +90,8 @@ class ClientProcessors : public ::testing::Test {
 TEST_F(ClientProcessors, AHeartbeatMakesGroupAndRetryTopic) {
   const wire::Response response = one_.beat("g", "T");
   EXPECT_EQ(response.code, 0);
-  EXPECT_THAT(response.fields, ElementsAre(std::pair("IS_SUPPORT_HEART_BEAT_V2", "true"),
-                                           std::pair("IS_SUB_CHANGE", "true")));
+  EXPECT_THAT(response.fields,
+              ElementsAre(std::pair("IS_SUPPORT_HEART_BEAT_V2", "true"), std::pair("IS_SUB_CHANGE", "true")));
   EXPECT_NE(broker_.broker->groups().find("g"), nullptr);
   const TopicConfigPtr retry = broker_.broker->topics().find("%RETRY%g");
   ASSERT_NE(retry, nullptr);
@@ -115,7 +118,8 @@ TEST_F(ClientProcessors, AClientThatIsSilentIsGone) {
   broker_.clock.now += 121'000;
   while (broker_.broker->scheduler().run_due()) broker_.clock.now += 10'000;
   EXPECT_TRUE(one_.connection->closed);
-  const wire::Response response = two_.call(RequestCode::get_consumer_list_by_group, {{"consumerGroup", "g"}});
+  const wire::Response response =
+      two_.call(RequestCode::get_consumer_list_by_group, {{"consumerGroup", "g"}});
   EXPECT_EQ(response.code, 1);
   EXPECT_EQ(response.remark, "no consumer for this group, g");
 }
@@ -138,7 +142,8 @@ TEST_F(ClientProcessors, TheSecondVersionOfHeartbeats) {
   const auto change = [](const wire::Response& response) { return response.fields.at(1).second; };
   EXPECT_EQ(change(one_.beat("g", "T", "*", R"(,"heartbeatFingerprint":7)")), "false");
   EXPECT_EQ(change(one_.beat("g", "", "", R"(,"heartbeatFingerprint":7,"withoutSub":true)")), "false");
-  EXPECT_EQ(change(two_.beat("g", "T", "a", R"(,"heartbeatFingerprint":8)")), "true") << "another subscription";
+  EXPECT_EQ(change(two_.beat("g", "T", "a", R"(,"heartbeatFingerprint":8)")), "true")
+      << "another subscription";
   EXPECT_EQ(change(one_.beat("h", "", "", R"(,"heartbeatFingerprint":9,"withoutSub":true)")), "true")
       << "the broker does not know the subscriptions";
 }
@@ -151,8 +156,8 @@ TEST_F(ClientProcessors, AGroupThatMustNotBeMadeDoesNotJoin) {
 }
 
 TEST_F(ClientProcessors, BodiesThatAreNoneAreRefused) {
-  for (const RequestCode code : {RequestCode::heart_beat, RequestCode::lock_batch_mq, RequestCode::unlock_batch_mq,
-                                 RequestCode::check_client_config})
+  for (const RequestCode code : {RequestCode::heart_beat, RequestCode::lock_batch_mq,
+                                 RequestCode::unlock_batch_mq, RequestCode::check_client_config})
     for (const char* body : {"", "{", "[", "nonsense"}) EXPECT_EQ(one_.call(code, {}, body).code, 1) << body;
 }
 
@@ -207,10 +212,12 @@ TEST_F(ClientProcessors, WhoConsumesWhat) {
             R"({"groupList":["offline","online"]})");
   EXPECT_EQ(two_.call(RequestCode::query_topics_by_consumer, {{"group", "offline"}}).body,
             R"({"brokerAddr":"127.0.0.1:10911","topicList":["T","U"]})");
-  EXPECT_THAT(two_.call(RequestCode::query_subscription_by_consumer, {{"group", "online"}, {"topic", "T"}}).body,
-              HasSubstr(R"("subString":"x")"));
-  EXPECT_EQ(two_.call(RequestCode::query_subscription_by_consumer, {{"group", "online"}, {"topic", "U"}}).body,
-            R"({"group":"online","topic":"U"})");
+  EXPECT_THAT(
+      two_.call(RequestCode::query_subscription_by_consumer, {{"group", "online"}, {"topic", "T"}}).body,
+      HasSubstr(R"("subString":"x")"));
+  EXPECT_EQ(
+      two_.call(RequestCode::query_subscription_by_consumer, {{"group", "online"}, {"topic", "U"}}).body,
+      R"({"group":"online","topic":"U"})");
 }
 
 TEST_F(ClientProcessors, HowFarAGroupIs) {
@@ -245,10 +252,11 @@ TEST_F(ClientProcessors, TheTimeThatAGroupIsAt) {
   send("T", 2);
   broker_.clock.now += 500;
   commit("g", "T", 0, 1);
-  EXPECT_EQ(two_.call(RequestCode::query_consume_time_span, {{"topic", "T"}, {"group", "g"}}).body,
-            R"({"consumeTimeSpanSet":[{"consumeTimeStamp":1700000000000,"delayTime":500,)"
-            R"("maxTimeStamp":1700000001000,"messageQueue":{"brokerName":"broker-a","queueId":0,"topic":"T"},)"
-            R"("minTimeStamp":1700000000000}]})");
+  EXPECT_EQ(
+      two_.call(RequestCode::query_consume_time_span, {{"topic", "T"}, {"group", "g"}}).body,
+      R"({"consumeTimeSpanSet":[{"consumeTimeStamp":1700000000000,"delayTime":500,)"
+      R"("maxTimeStamp":1700000001000,"messageQueue":{"brokerName":"broker-a","queueId":0,"topic":"T"},)"
+      R"("minTimeStamp":1700000000000}]})");
   EXPECT_EQ(two_.call(RequestCode::query_consume_time_span, {{"topic", "none"}, {"group", "g"}}).code, 17);
 }
 
@@ -331,8 +339,8 @@ TEST_F(ClientProcessors, AnOffsetIsResetByTheClients) {
   ASSERT_EQ(one_.connection->sent.size(), 1U);
   EXPECT_EQ(one_.connection->sent[0].code, 220);
   EXPECT_THAT(one_.connection->sent[0].body, HasSubstr(":2}"));
-  (void)two_.call(RequestCode::invoke_broker_to_reset_offset, with(fields, "isForce", "true"), "", wire::kVersion,
-                  wire::LanguageCode::cpp);
+  (void)two_.call(RequestCode::invoke_broker_to_reset_offset, with(fields, "isForce", "true"), "",
+                  wire::kVersion, wire::LanguageCode::cpp);
   EXPECT_EQ(one_.connection->sent.at(1).body,
             R"({"offsetTable":[{"brokerName":"broker-a","offset":5,"queueId":0,"topic":"T"}]})");
   EXPECT_EQ(two_.call(RequestCode::invoke_broker_to_reset_offset, with(fields, "group", "h")).code, 1);
@@ -363,7 +371,8 @@ TEST_F(ClientProcessors, ARelayThatGetsNoAnswerSaysSo) {
   (void)two_.call(RequestCode::get_consumer_running_info, fields);
   one_.connection->asked[1].done(Error{ErrorCode::io_error, ECONNRESET, "gone"});
   EXPECT_EQ(two_.late().begin()->second.code, 1);
-  const wire::Response nobody = two_.call(RequestCode::get_consumer_running_info, with(fields, "clientId", "x"));
+  const wire::Response nobody =
+      two_.call(RequestCode::get_consumer_running_info, with(fields, "clientId", "x"));
   EXPECT_EQ(nobody.code, 1);
   EXPECT_EQ(nobody.remark, "The Consumer <g> <x> not online");
   (void)one_.beat("g", "T", "*", "", 61);
@@ -382,7 +391,8 @@ TEST_F(ClientProcessors, AMessageIsConsumedDirectly) {
   const auto message = format::MessageView::parse(as_bytes(command.body));
   ASSERT_TRUE(message);
   EXPECT_EQ(as_text(message->body), "direct");
-  EXPECT_THAT(command.fields, ::testing::Contains(std::pair<std::string, std::string>("brokerName", "broker-a")));
+  EXPECT_THAT(command.fields,
+              ::testing::Contains(std::pair<std::string, std::string>("brokerName", "broker-a")));
   one_.connection->asked[0].done(wire::Answer{});
   EXPECT_EQ(two_.call(RequestCode::consume_message_directly, with(fields, "msgId", "nonsense")).code, 1);
 }
@@ -396,18 +406,19 @@ TEST_F(ClientProcessors, TheStatusOfAllConsumers) {
   ASSERT_EQ(one_.connection->asked.size(), 1U);
   ASSERT_EQ(two_.connection->asked.size(), 1U);
   EXPECT_EQ(one_.connection->asked[0].command.code, 221);
-  one_.connection->asked[0].done(wire::Answer{
-      .code = 0,
-      .remark = {},
-      .fields = {},
-      .body = R"({"messageQueueTable":{{"brokerName":"broker-a","queueId":0,"topic":"T"}:3}})"});
+  one_.connection->asked[0].done(
+      wire::Answer{.code = 0,
+                   .remark = {},
+                   .fields = {},
+                   .body = R"({"messageQueueTable":{{"brokerName":"broker-a","queueId":0,"topic":"T"}:3}})"});
   EXPECT_THAT(console.late(), IsEmpty());
   two_.connection->asked[0].done(Error{ErrorCode::io_error, ETIMEDOUT, "no answer"});
   ASSERT_EQ(console.late().size(), 1U);
   EXPECT_EQ(console.late().begin()->second.body,
             R"({"consumerTable":{"one":{{"brokerName":"broker-a","queueId":0,"topic":"T"}:3}},)"
             R"("messageQueueTable":{}})");
-  EXPECT_EQ(console.call(RequestCode::invoke_broker_to_get_consumer_status, with(fields, "group", "none")).code, 1);
+  EXPECT_EQ(
+      console.call(RequestCode::invoke_broker_to_get_consumer_status, with(fields, "group", "none")).code, 1);
 }
 
 }  // namespace

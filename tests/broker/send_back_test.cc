@@ -20,10 +20,12 @@ class SendBack : public ::testing::Test {
     message_id_ = field(sent, "msgId");
   }
   // The message's place in the log, out of its id.
-  [[nodiscard]] std::string offset() const { return std::to_string(std::stoll(message_id_.substr(16), nullptr, 16)); }
+  [[nodiscard]] std::string offset() const {
+    return std::to_string(std::stoll(message_id_.substr(16), nullptr, 16));
+  }
   [[nodiscard]] wire::Fields fields(const std::string& level) const {
-    return {{"offset", offset()},         {"group", "g"},         {"delayLevel", level},
-            {"originMsgId", message_id_}, {"originTopic", "T"},   {"unitMode", "false"},
+    return {{"offset", offset()},         {"group", "g"},       {"delayLevel", level},
+            {"originMsgId", message_id_}, {"originTopic", "T"}, {"unitMode", "false"},
             {"maxReconsumeTimes", "16"}};
   }
   std::optional<wire::Response> back(const wire::Fields& fields) {
@@ -139,7 +141,10 @@ TEST_F(SendBack, RefusalsInTheirOrder) {
   EXPECT_EQ(code(forbidden), 16);
   EXPECT_EQ(remark(forbidden), "the broker[127.0.0.1] sending message is forbidden");
   broker_.config->apply({{"brokerPermission", "6"}});
-  broker_.broker->topics().create_if_absent({.name = "%RETRY%g", .read_queues = 1, .write_queues = 1, .perm = 4});
+  format::TopicConfig retry;
+  retry.name = "%RETRY%g";
+  retry.perm = 4;
+  broker_.broker->topics().create_if_absent(retry);
   const auto read_only = back(fields("1"));
   EXPECT_EQ(code(read_only), 16);
   EXPECT_EQ(remark(read_only), "the topic[%RETRY%g] sending message is forbidden");
