@@ -116,7 +116,10 @@ TEST_F(ClientProcessors, MembersHearOfEachOther) {
 TEST_F(ClientProcessors, AClientThatIsSilentIsGone) {
   (void)one_.beat("g", "T");
   broker_.clock.now += 121'000;
-  while (broker_.broker->scheduler().run_due()) broker_.clock.now += 10'000;
+  for (int i = 0; i != 3; ++i) {
+    (void)broker_.broker->scheduler().run_due();
+    broker_.clock.now += 10'000;
+  }
   EXPECT_TRUE(one_.connection->closed);
   const wire::Response response =
       two_.call(RequestCode::get_consumer_list_by_group, {{"consumerGroup", "g"}});
@@ -156,8 +159,8 @@ TEST_F(ClientProcessors, AGroupThatMustNotBeMadeDoesNotJoin) {
 }
 
 TEST_F(ClientProcessors, BodiesThatAreNoneAreRefused) {
-  for (const RequestCode code : {RequestCode::heart_beat, RequestCode::lock_batch_mq,
-                                 RequestCode::unlock_batch_mq, RequestCode::check_client_config})
+  for (const RequestCode code :
+       {RequestCode::heart_beat, RequestCode::lock_batch_mq, RequestCode::unlock_batch_mq})
     for (const char* body : {"", "{", "[", "nonsense"}) EXPECT_EQ(one_.call(code, {}, body).code, 1) << body;
 }
 

@@ -45,13 +45,13 @@ public class HandOver {
 
     /**
      * consume NAMESRV GROUP TOPIC MOST IDLE_MS REJECTED: "got NUMBER TIMES" for each delivery, until there were MOST of them, or none
-     * for IDLE_MS. Numbers that REJECTED divides are given back at their first delivery; 0: none.
+     * for IDLE_MS (a minute more before the first). Numbers that REJECTED divides are given back at their first delivery; 0: none.
      */
     static void consume(String[] a) throws Exception {
         int most = Integer.parseInt(a[4]);
         int rejected = Integer.parseInt(a[6]);
         AtomicInteger count = new AtomicInteger();
-        AtomicLong last = new AtomicLong(System.nanoTime());
+        AtomicLong last = new AtomicLong(System.nanoTime() + 60_000_000_000L); // until it has its queues
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(a[2]);
         consumer.setNamesrvAddr(a[1]);
         consumer.setVipChannelEnabled(false);
