@@ -13,12 +13,19 @@ namespace rmq::engine {
 namespace {
 
 constexpr std::int64_t kPage = 4096;
-constexpr std::int64_t kLargestWrite = 4 << 20;    // of one durable write
-constexpr std::int64_t kPopulateAhead = 64 << 20;  // pages taken in before the appenders come
-constexpr std::int64_t kPopulateStep = 8 << 20;
+constexpr std::int64_t kLargestWrite = 4 << 20;   // of one durable write
+constexpr std::int64_t kPrepareAhead = 64 << 20;  // made ready before the appenders come
+constexpr std::int64_t kPopulateStep = 1 << 20;
+constexpr std::int64_t kPopulateStepInLine = 256 << 10;  // a put waits for it
 constexpr std::int64_t kZeroStep = 1 << 20;
+constexpr int kUnsyncedFiles =
+    2;  // that a killed process may leave behind: one fills up within a flush's interval
 constexpr std::int64_t kZeroStepBesideFlush = 256 << 10;  // flushes wait for it
 constexpr std::int64_t kReleaseStep = 8 << 20;            // memory is given back in such pieces
+// Sync flush. What was appended last is read from memory, so that large groups can be written past the page
+// cache: bringing fresh pages into it takes longer than the disk does.
+constexpr std::int64_t kKeptMemory = 64 << 20;
+constexpr std::int64_t kLargeGroup = 256 << 10;
 
 std::int64_t page_floor(std::int64_t at) { return at / kPage * kPage; }
 
@@ -33,9 +40,28 @@ struct CommitLog::Tail {
   std::unique_ptr<io::WriteMap> map;
   std::optional<io::AnonymousMemory> memory;
   std::span<std::byte> bytes;
-  std::int64_t populated = 0;  // by prepare(); async flush
-  std::int64_t zeroed = 0;     // by prepare(); sync flush
-  std::int64_t released = 0;   // by forget_before()
+  // Async flush: bytes below are the appenders' to fill; behind, make_ready() may be writing zeros.
+  std::atomic<std::int64_t> ready{0};
+  std::mutex ready_mutex;
+  std::int64_t zeroed = 0;    // by prepare(); sync flush
+  std::int64_t released = 0;  // by forget_before(), which takes memory_mutex for it
+  std::shared_mutex memory_mutex;
+  std::atomic<std::int64_t> past_cache{
+      0};  // in the file: where the last group ends that went past the page cache
+
+  bool make_ready(std::int64_t up_to, std::int64_t step);
+  void make_ready_up_to(std::int64_t up_to);
+  // Sync flush: log bytes from `offset` on as far as `out` and `limit` go, where they are still in memory.
+  [[nodiscard]] std::optional<std::size_t> read_memory(std::int64_t offset, std::int64_t limit,
+                                                       std::span<std::byte> out);
+  // Among files that are being appended to.
+  [[nodiscard]] static std::shared_ptr<Tail> with(const std::deque<std::shared_ptr<Tail>>& tails,
+                                                  std::int64_t offset) {
+    for (const auto& tail : tails) {
+      if (offset >= tail->start && offset < tail->end()) return tail;
+    }
+    return nullptr;
+  }
 
   [[nodiscard]] std::int64_t end() const { return start + static_cast<std::int64_t>(bytes.size()); }
   [[nodiscard]] std::span<std::byte> at(std::int64_t offset, std::int64_t size) const {
@@ -77,6 +103,14 @@ Status CommitLog::adopt(std::vector<CommitLogFile> existing, std::int64_t end) {
   for (CommitLogFile& file : existing) known_[file.start].path = std::move(file.path);
   const auto behind = known_.upper_bound(end);
   if (behind == known_.begin()) return {};
+  // A process that was killed has left bytes that are on no disk yet, and flush() only looks at what comes
+  // now.
+  auto file_to_sync = behind;
+  for (int files = 0; files < kUnsyncedFiles && file_to_sync != known_.begin(); ++files) {
+    --file_to_sync;
+    RMQ_TRY(file, files_.open_for_write(file_to_sync->second.path));
+    RMQ_CHECK(file->sync());
+  }
   const auto& [start, known] = *std::prev(behind);
   if (end >= start + options_.file_size) return {};  // exactly at the end of the last file
   RMQ_TRY(file, files_.open_for_write(known.path));
@@ -88,7 +122,7 @@ Status CommitLog::adopt(std::vector<CommitLogFile> existing, std::int64_t end) {
       return wrong_use(known.path + " is shorter than the log");
     tail->released = page;
   }
-  tail->populated = end - start;
+  tail->ready = std::min(page_floor(end - start + kPage - 1), std::ssize(tail->bytes));
   tail_ = tail;
   unflushed_.push_back(tail);
   return {};
@@ -195,6 +229,7 @@ Status CommitLog::roll() {
     const std::int64_t from = reserved();
     const std::int64_t left = last->end() - from;
     if (left >= format::kBlankSize) {
+      last->make_ready_up_to(from - last->start + format::kBlankSize);
       const auto blank = format::encode_blank(static_cast<std::int32_t>(left));
       std::ranges::copy(blank, last->at(from, format::kBlankSize).begin());
     }
@@ -220,6 +255,7 @@ Result<CommitLog::Extent> CommitLog::reserve(std::int64_t size) {
     RMQ_CHECK(roll());
     at_hand = tail();
   }
+  at_hand->make_ready_up_to(reserved() - at_hand->start + size);
   Extent extent;
   extent.offset = reserved();
   extent.bytes = at_hand->at(extent.offset, size);
@@ -274,7 +310,13 @@ Result<CommitLog::Reader> CommitLog::reader_at(std::int64_t offset) const {
 
 Result<std::size_t> CommitLog::read(std::int64_t offset, std::span<std::byte> out) const {
   const std::int64_t limit = readable();
-  if (offset >= limit) return std::size_t{0};
+  if (offset < begin() || offset >= limit) return std::size_t{0};
+  std::shared_ptr<Tail> tail;
+  {
+    const std::lock_guard lock(tails_mutex_);
+    tail = Tail::with(unflushed_, offset);
+  }
+  if (const auto got = tail ? tail->read_memory(offset, limit, out) : std::nullopt) return *got;
   RMQ_TRY(reader, reader_at(offset));
   if (!reader.file) return std::size_t{0};
   const std::int64_t end = std::min(limit, reader.start + options_.file_size);
@@ -286,15 +328,22 @@ Result<std::optional<LogPiece>> CommitLog::pin(std::int64_t offset, std::int64_t
                                                std::int64_t worth_a_file) const {
   std::optional<LogPiece> piece;
   if (offset < begin() || offset + size > readable()) return piece;
-  if (size < worth_a_file) {
+  std::shared_ptr<Tail> tail;
+  {
     const std::lock_guard lock(tails_mutex_);
-    for (const auto& tail : unflushed_) {
-      if (!tail->map || offset < tail->start || offset + size > tail->end()) continue;
-      piece.emplace();
-      piece->bytes = tail->at(offset, size);
-      piece->owner = tail;
+    tail = Tail::with(unflushed_, offset);
+  }
+  if (tail && tail->memory) {
+    const bool cached = offset - tail->start >= tail->past_cache.load(std::memory_order_relaxed);
+    if ((size < worth_a_file || !cached) && tail->read_memory(offset, offset, {})) {
+      piece.emplace();  // read() does not ask the disk
       return piece;
     }
+  } else if (tail && size < worth_a_file && offset + size <= tail->end()) {
+    piece.emplace();
+    piece->bytes = tail->at(offset, size);
+    piece->owner = tail;
+    return piece;
   }
   RMQ_TRY(reader, reader_at(offset));
   if (!reader.file || offset + size > reader.start + options_.file_size) return piece;
@@ -305,6 +354,16 @@ Result<std::optional<LogPiece>> CommitLog::pin(std::int64_t offset, std::int64_t
   piece->size = size;
   piece->owner = std::move(reader.file);
   return piece;
+}
+
+std::optional<std::size_t> CommitLog::Tail::read_memory(std::int64_t offset, std::int64_t limit,
+                                                        std::span<std::byte> out) {
+  if (!memory) return std::nullopt;
+  const std::shared_lock lock(memory_mutex);
+  if (offset < start + released) return std::nullopt;
+  const std::int64_t there = std::min({std::ssize(out), limit - offset, end() - offset});
+  std::ranges::copy(at(offset, there), out.begin());
+  return static_cast<std::size_t>(there);
 }
 
 CommitLog::View CommitLog::view(std::int64_t offset, std::int64_t limit) const {
@@ -337,7 +396,8 @@ Status CommitLog::flush_to(std::int64_t offset) {
   return {};
 }
 
-// Async flush: the pages are dirty in the page cache already.
+// Async flush: the pages are dirty in the page cache already. Those made ready ahead are left alone: they
+// would be written twice, and cost a fault each afterwards.
 Status CommitLog::sync_files(std::int64_t to) {
   std::vector<std::shared_ptr<Tail>> dirty;
   {
@@ -348,7 +408,8 @@ Status CommitLog::sync_files(std::int64_t to) {
   }
   for (const auto& tail : dirty) {
     if (tail->file->removed()) return os_error(ENOENT, tail->path + " was removed while it was written to");
-    RMQ_CHECK(tail->file->sync());
+    const std::int64_t from = std::max<std::int64_t>(durable() - tail->start, 0);
+    RMQ_CHECK(tail->map->sync(from, std::min(to, tail->end()) - tail->start - from));
   }
   return {};
 }
@@ -367,16 +428,28 @@ Status CommitLog::write_pages(std::int64_t from, std::int64_t to) {
     if (tail->file->removed()) return os_error(ENOENT, tail->path + " was removed while it was written to");
     const std::int64_t end = std::min(to, tail->end()) - tail->start;
     std::int64_t at = page_floor(std::max<std::int64_t>(from - tail->start, 0));
+    const bool large = end - at >= kLargeGroup;
+    if (large) tail->past_cache.store(end, std::memory_order_relaxed);
+    const auto write = [&](std::int64_t position, std::span<const std::byte> piece) {
+      return large ? tail->file->write_past_cache(position, piece)
+                   : tail->file->write_durable(position, piece);
+    };
     for (; at + kLargestWrite < end; at += kLargestWrite)
-      RMQ_CHECK(tail->file->write_durable(at, tail->at(tail->start + at, kLargestWrite)));
+      RMQ_CHECK(write(at, tail->at(tail->start + at, kLargestWrite)));
     const std::int64_t whole = page_floor(end) - at;
-    std::array<std::byte, kPage> last_page{};
+    alignas(kPage) std::array<std::byte, kPage> last_page{};
     std::ranges::copy(tail->at(tail->start + at + whole, end - at - whole), last_page.begin());
     const std::int64_t last =
         end == page_floor(end) ? 0 : std::min(kPage, std::ssize(tail->bytes) - at - whole);
     const std::array<std::span<const std::byte>, 2> pieces{
         tail->at(tail->start + at, whole), std::span(last_page).first(static_cast<std::size_t>(last))};
-    RMQ_CHECK(tail->file->write_durable(at, pieces));
+    if (!large) {
+      RMQ_CHECK(tail->file->write_durable(at, pieces));
+      continue;
+    }
+    if (whole > 0) RMQ_CHECK(write(at, pieces[0]));
+    if (last > 0) RMQ_CHECK(write(at + whole, pieces[1]));
+    RMQ_CHECK(tail->file->sync());
   }
   return {};
 }
@@ -384,8 +457,10 @@ Status CommitLog::write_pages(std::int64_t from, std::int64_t to) {
 void CommitLog::forget_before(std::int64_t offset) {
   const std::lock_guard lock(tails_mutex_);
   for (const auto& tail : unflushed_) {
-    const std::int64_t whole = page_floor(std::min({offset, durable(), tail->end()}) - tail->start);
+    const std::int64_t whole = page_floor(
+        std::max<std::int64_t>(std::min({offset, durable(), tail->end()}) - tail->start - kKeptMemory, 0));
     if (!tail->memory || whole - tail->released < kReleaseStep) continue;
+    const std::unique_lock memory(tail->memory_mutex);
     tail->memory->release(static_cast<std::size_t>(tail->released),
                           static_cast<std::size_t>(whole - tail->released));
     tail->released = whole;
@@ -396,12 +471,14 @@ bool CommitLog::prepare() {
   const auto at_hand = tail();
   if (!at_hand || failed_.load(std::memory_order_acquire)) return false;
   const std::int64_t used = reserved() - at_hand->start;
-  if (at_hand->memory ? zero_tail(*at_hand, used) : populate(*at_hand, used)) return true;
+  if (at_hand->memory ? zero_tail(*at_hand, used) : at_hand->make_ready(used + kPrepareAhead, kPopulateStep))
+    return true;
   const std::lock_guard making(making_mutex_);
   // The next file's zeros are on disk before it is needed, but not all at once beside the appenders' writes.
   if (next_)
     return next_->start == at_hand->end() &&
-           (next_->memory ? zero(*next_, 2 * used, kZeroStep) : populate(*next_, 0));
+           (next_->memory ? zero(*next_, 2 * used, kZeroStep)
+                          : next_->make_ready(kPrepareAhead, kPopulateStep));
   if (tail() != at_hand) return true;
   auto made = make_file(at_hand->end());
   if (!made) return false;  // whoever needs it will try again, and tell
@@ -409,14 +486,27 @@ bool CommitLog::prepare() {
   return true;
 }
 
-bool CommitLog::populate(Tail& tail, std::int64_t used) {
-  const std::int64_t size = std::ssize(tail.bytes);
-  tail.populated = std::max(tail.populated, page_floor(used));
-  if (tail.populated >= std::min(used + kPopulateAhead, size)) return false;
-  const std::int64_t piece = std::min(kPopulateStep, size - tail.populated);
-  tail.map->populate(tail.populated, piece);
-  tail.populated += piece;
+// Async flush. Pages of a map that come one by one, as they are touched, cost five times what they cost when
+// zeros are written first, in pieces so large that the kernel takes large folios for them, and then mapped.
+bool CommitLog::Tail::make_ready(std::int64_t up_to, std::int64_t step) {
+  alignas(kPage) static std::array<std::byte, kPopulateStep> zeros;
+  const std::lock_guard lock(ready_mutex);
+  const std::int64_t size = std::ssize(bytes);
+  const std::int64_t from = ready.load(std::memory_order_relaxed);
+  if (from >= std::min(up_to, size)) return false;
+  const std::int64_t piece = std::min(step - from % step, size - from);
+  const bool written =
+      file->write_at(from, std::span(zeros).first(static_cast<std::size_t>(piece))).has_value();
+  if (written) map->populate(from, piece);
+  // Where zeros cannot be written, pages come one by one: slower, but no worse.
+  ready.store(written ? from + piece : size, std::memory_order_release);
   return true;
+}
+
+// What nobody has made ready in time, the appender makes ready itself.
+void CommitLog::Tail::make_ready_up_to(std::int64_t up_to) {
+  if (memory) return;
+  while (ready.load(std::memory_order_acquire) < up_to) (void)make_ready(up_to, kPopulateStepInLine);
 }
 
 // The file that is being appended to: only behind the last durable page, where no flush has come to.
@@ -424,7 +514,7 @@ bool CommitLog::zero_tail(Tail& tail, std::int64_t used) {
   const std::lock_guard lock(flush_mutex_);
   if (failed_.load(std::memory_order_acquire)) return false;
   tail.zeroed = std::max(tail.zeroed, page_floor(durable() - tail.start + kPage - 1));
-  return zero(tail, used + kPopulateAhead, kZeroStepBesideFlush);
+  return zero(tail, used + kPrepareAhead, kZeroStepBesideFlush);
 }
 
 // A durable write to what was never written costs the file system more than the write itself.

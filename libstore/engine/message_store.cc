@@ -106,34 +106,38 @@ void MessageStore::run_committer() {
   }
 }
 
-// Errors are kept by the log and the queues, and told to whoever puts or closes.
+// Errors are kept by the log and the queues, and told to whoever puts or closes. Intervals are of time that
+// passes, whatever the clock says: one that is put back must not hold a flush up.
 void MessageStore::run_flusher() {
-  std::int64_t next_log = options_.clock->now_ms() + options_.flush_interval_ms;
+  const auto interval = std::chrono::milliseconds(options_.flush_interval_ms);
+  auto next_log = std::chrono::steady_clock::now() + interval;
   while (wait_for_work(std::min<std::int64_t>(options_.flush_interval_ms, 50))) {
     (void)catch_up();
-    const std::int64_t now = options_.clock->now_ms();
+    const auto now = std::chrono::steady_clock::now();
     if (now >= next_log) {
       (void)flush_log();
-      next_log = now + options_.flush_interval_ms;
+      next_log = now + interval;
     }
   }
 }
 
 // Apart from the log's flusher: with very many queues a round takes long.
 void MessageStore::run_keeper() {
-  constexpr std::int64_t kFirstClean = 60'000;
-  std::int64_t next_derived = options_.clock->now_ms() + options_.queue_flush_interval_ms;
-  std::int64_t next_clean = options_.clock->now_ms() + kFirstClean;
+  using std::chrono::milliseconds;
+  using std::chrono::steady_clock;
+  constexpr milliseconds kFirstClean(60'000);
+  const milliseconds interval(options_.queue_flush_interval_ms);
+  auto next_derived = steady_clock::now() + interval;
+  auto next_clean = steady_clock::now() + kFirstClean;
   while (wait_for_work(std::min<std::int64_t>(options_.queue_flush_interval_ms, 50))) {
-    std::int64_t now = options_.clock->now_ms();
-    if (now >= next_derived) {
+    if (steady_clock::now() >= next_derived) {
       if (flush_log()) (void)flush_derived();
-      next_derived = options_.clock->now_ms() + options_.queue_flush_interval_ms;
+      next_derived = steady_clock::now() + interval;
     }
-    now = options_.clock->now_ms();
+    const auto now = steady_clock::now();
     if (options_.retention && now >= next_clean) {
       (void)clean();
-      next_clean = now + options_.retention->clean_resource_interval;
+      next_clean = now + milliseconds(options_.retention->clean_resource_interval);
     }
   }
 }

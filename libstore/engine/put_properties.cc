@@ -47,7 +47,7 @@ bool takes_multi_dispatch(std::string_view topic) {
 
 bool is_topic_name(std::string_view topic) {
   return !topic.empty() && topic.size() <= 255 && topic != "." && topic != ".." &&
-         topic.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+         topic.find('/') == std::string_view::npos && topic.find('\0') == std::string_view::npos;
 }
 
 }  // namespace rmq::engine

@@ -248,9 +248,11 @@ class Planner {
     const bool full = options_.depth == Depth::full;
     std::int64_t wrong_from = std::min(not_indexed_from_, plan_.log_end);
     if (index_.sound() == 0 && (!all.empty() || (full && was_there))) wrong_from = plan_.log_begin;
-    while (index_kept_ > 0 && all[index_kept_ - 1].header.index_count > 1 &&
-           all[index_kept_ - 1].header.end_phy_offset >= wrong_from)
-      --index_kept_;
+    // A file without entries begins where the one before ends.
+    const auto leads_astray = [&](const format::IndexHeader& header) {
+      return (header.index_count > 1 || header.end_phy_offset > 0) && header.end_phy_offset >= wrong_from;
+    };
+    while (index_kept_ > 0 && leads_astray(all[index_kept_ - 1].header)) --index_kept_;
     if (index_kept_ < all.size()) {
       std::int64_t kept_end = plan_.log_begin;
       for (std::size_t i = 0; i < index_kept_; ++i)
@@ -281,6 +283,7 @@ class Planner {
     evidence_.log_begin = plan_.log_begin;
     evidence_.log_end = plan_.log_end;
     evidence_.walked_from = plan_.walked_from;
+    evidence_.was_closed_cleanly = plan_.was_closed_cleanly;
     evidence_.derived_until = plan_.was_closed_cleanly ? kEverything : checkpoint_.logics_msg_timestamp;
     QueueVerdicts verdicts = judge_queues(files_, survey_, std::move(runs_), evidence_, options_);
     for (std::string& why : verdicts.refusals) refuse(std::move(why));

@@ -313,7 +313,10 @@ class QueueJudge {
   }
 
   [[nodiscard]] std::int64_t end_of(QueueUnits& units) const {
-    return options_.depth == Depth::full ? units.used_end() : units.prefix_end();
+    if (options_.depth == Depth::full) return units.used_end();
+    const std::int64_t end = units.prefix_end();
+    // A power loss may have kept a unit behind some that it took.
+    return evidence_.was_closed_cleanly ? end : units.used_end_from(end);
   }
 
   // Units in front of the first record that still lead into the log.

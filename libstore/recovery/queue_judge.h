@@ -27,6 +27,7 @@ struct QueueEvidence {
   // Messages stored until then have been dispatched for certain: where nothing of them is left, somebody
   // removed it.
   std::int64_t derived_until = 0;
+  bool was_closed_cleanly = false;
 };
 
 // A record whose header says another queue or queue offset than the unit that leads to it.

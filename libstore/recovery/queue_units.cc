@@ -40,10 +40,19 @@ bool QueueUnits::load(std::int64_t number) {
   const auto file = files_.open(mapped->path);
   if (!file) return false;
   const std::int64_t position = number * unit_size_ - mapped->start;
-  const std::int64_t bytes = std::min(kWindow / unit_size_ * unit_size_, mapped->size - position);
+  std::int64_t bytes = std::min(kWindow / unit_size_ * unit_size_, mapped->size - position);
+  window_first_ = number;
+  // Holes are not read: the page cache would fill with zeros.
+  const std::int64_t data = (*file)->next_data(position);
+  if (data >= position + bytes) {
+    window_.assign(static_cast<std::size_t>(bytes), std::byte{0});
+    window_end_ = number + bytes / unit_size_;
+    return window_end_ > number;
+  }
+  const std::int64_t hole = (*file)->next_hole(data);
+  if (hole < position + bytes) bytes = (hole - position + unit_size_ - 1) / unit_size_ * unit_size_;
   window_.resize(static_cast<std::size_t>(bytes));
   const auto got = (*file)->read_at(position, window_);
-  window_first_ = number;
   window_end_ = number + (got ? static_cast<std::int64_t>(*got) / unit_size_ : 0);
   return window_end_ > number;
 }
@@ -87,14 +96,18 @@ std::optional<std::int64_t> QueueUnits::find(std::int64_t queue_offset) {
   return low;
 }
 
-std::int64_t QueueUnits::used_end() {
+std::int64_t QueueUnits::used_end() { return used_end_from(first_); }
+
+std::int64_t QueueUnits::used_end_from(std::int64_t known) {
   for (std::size_t i = in_order_; i-- > 0;) {
     const scan::MappedFile& mapped = queue_.files.files[i];
+    const std::int64_t begin = mapped.start / unit_size_;
+    const std::int64_t end = begin + mapped.size / unit_size_;
+    if (end <= known) break;
     const auto file = files_.open(mapped.path);
     if (!file) continue;
-    const std::int64_t begin = mapped.start / unit_size_;
     std::int64_t used = begin;
-    for (std::int64_t number = begin; number < begin + mapped.size / unit_size_; ++number) {
+    for (std::int64_t number = std::max(begin, known); number < end; ++number) {
       const bool in_window = number >= window_first_ && number < window_end_;
       if (!in_window) {
         const std::int64_t position = (number - begin) * unit_size_;
@@ -107,7 +120,7 @@ std::int64_t QueueUnits::used_end() {
     }
     if (used > begin) return used;
   }
-  return first_;
+  return std::max(first_, known);
 }
 
 std::int64_t QueueUnits::prefix_end() {

@@ -47,6 +47,8 @@ class QueueUnits {
   [[nodiscard]] std::optional<std::int64_t> find(std::int64_t queue_offset);
   // Behind the last unit that is used, in any file. Reads whole files, but for their holes.
   [[nodiscard]] std::int64_t used_end();
+  // The same, looking only at unit `known` and what lies behind it; `known` where nothing there is used.
+  [[nodiscard]] std::int64_t used_end_from(std::int64_t known);
   // The same for a queue whose units are a prefix, or nearly so: by halving.
   [[nodiscard]] std::int64_t prefix_end();
 

@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "libstore/testing/simulated_file_system.h"
 
@@ -62,6 +66,40 @@ TEST_P(CommitLogTest, FilesAreMadeAheadWhileTheyAreNeeded) {
     ASSERT_TRUE(std::ranges::all_of(piece, [&](std::byte byte) { return byte == static_cast<std::byte>(i); }))
         << i;
   }
+}
+
+// Large groups go past the page cache, small ones do not, and both end within pages that the next one begins.
+TEST(CommitLogSync, GroupsOfAllSizesAreInTheFileWhenFlushIsBack) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "rmq-log-XXXXXX").string();
+  const std::string directory = ::mkdtemp(pattern.data());
+  io::FileSystem& files = io::posix_file_system();
+  CommitLogOptions options;
+  options.directories = {directory};
+  options.file_size = 4 << 20;
+  options.flush = FlushDiskType::sync_flush;
+  const auto opened = CommitLog::open(files, options, {}, 0);
+  ASSERT_TRUE(opened);
+  CommitLog& log = **opened;
+  std::vector<std::byte> all;
+  for (const std::int64_t size : {100, 300'000, 5000, 4096, 700'001, 12, 262'144, 1'000'000}) {
+    const auto extent = log.reserve(size);
+    ASSERT_TRUE(extent) << extent.error().message();
+    ASSERT_EQ(extent->offset, std::ssize(all));
+    std::ranges::fill(extent->bytes, static_cast<std::byte>(size % 251));
+    all.insert(all.end(), extent->bytes.begin(), extent->bytes.end());
+    log.complete(*extent);
+    ASSERT_TRUE(log.flush());
+    std::vector<std::byte> read(all.size());
+    const auto got = log.read(0, read);
+    ASSERT_TRUE(got && *got == all.size());
+    EXPECT_EQ(read, all);
+    const auto file = files.open(directory + "/00000000000000000000");
+    ASSERT_TRUE(file);
+    const auto in_file = (*file)->read_at(0, read);
+    ASSERT_TRUE(in_file && *in_file == all.size());
+    EXPECT_EQ(read, all);
+  }
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -270,6 +271,29 @@ TEST_P(MessageStoreTest, WritersAndReadersAtOnce) {
   }
   ASSERT_TRUE(store->close());
   expect_clean(directory_);
+}
+
+// As after a clock was put back by hours: the flusher goes by time that passes.
+TEST(MessageStoreClock, OneThatStandsStillHoldsNoFlushUp) {
+  class StillClock final : public Clock {
+   public:
+    [[nodiscard]] std::int64_t now_ms() const override { return 1'700'000'000'000; }
+  };
+  const Directory directory;
+  const StillClock clock;
+  StoreOptions options = options_for(directory);
+  options.clock = &clock;
+  options.flush_interval_ms = 1;
+  options.queue_flush_interval_ms = 3'600'000;
+  const auto store = open(options);
+  ASSERT_TRUE(store);
+  const PutResult put = store->put(Sample(1).view);
+  ASSERT_TRUE(put.ok());
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (store->log().durable() < put.log_offset + put.size && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  EXPECT_GE(store->log().durable(), put.log_offset + put.size);
+  ASSERT_TRUE(store->close());
 }
 
 // A child puts and says what was acknowledged; it is killed at some moment.
