@@ -61,11 +61,11 @@ public class HandOver {
         consumer.setPullBatchSize(8);
         consumer.subscribe(a[3], "*");
         consumer.registerMessageListener((MessageListenerConcurrently) (List<MessageExt> messages, org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyContext context) -> {
-            if (count.get() >= most) {
+            while (count.get() >= most) { // what was pulled and not consumed comes again, to somebody else
                 try {
-                    Thread.sleep(60000); // what was pulled and not consumed comes again, to somebody else
+                    Thread.sleep(60000);
                 } catch (InterruptedException e) {
-                    return null;
+                    Thread.interrupted(); // by the shutdown: to return would give the message back
                 }
             }
             MessageExt message = messages.get(0);
