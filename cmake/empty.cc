@@ -1,0 +1,1 @@
+// Nothing: an object library needs a source.
