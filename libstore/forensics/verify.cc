@@ -164,7 +164,7 @@ VerifySummary run_verify(const io::ReadFileSystem& store_files, const scan::Stor
   const FaultRecorder recorder(store_files);
   const rocks::QueueFiles files(recorder, store_survey, !options.running);
   const scan::StoreSurvey& survey = files.survey();
-  VerifyContext context{files, survey, options, {}, {}, {}, {}, {}, {}, false, {}};
+  VerifyContext context{files, survey, options, {}, {}, {}, {}, {}, {}, false, {}, {}};
   VerifySummary& summary = context.summary;
   summary.bytes_expected = verify_bytes_expected(survey, options.level);
   summary.unclean_stop = survey.abort.has_value();

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "libstore/derive/deleted_topics.h"
 #include "libstore/forensics/log_map.h"
 #include "libstore/forensics/log_pass.h"
 #include "libstore/forensics/queue_table.h"
@@ -27,6 +28,7 @@ struct VerifyContext {
   std::vector<IndexFileCheck> index;
   bool topics_known = false;         // topics.json (or its .bak) could be read
   std::vector<std::string> topics;   // sorted; what it lists
+  derive::DeletedTopics deleted;     // deletedTopics.json: what of the log is gone for good
 
   [[nodiscard]] bool at_least(VerifyLevel level) const { return options.level >= level; }
   [[nodiscard]] bool cancelled() const { return options.cancelled && options.cancelled(); }

@@ -424,8 +424,13 @@ class QueueJudge {
   }
 
   // A topic that is in no directory and not in topics.json was deleted. Without topics.json the other topics' queues
-  // tell as much: whole topics vanish by deletion, single queues and the whole directory by accident.
+  // tell as much: whole topics vanish by deletion, single queues and the whole directory by accident. One that was
+  // made again may have no message yet: deletedTopics.json knows.
   void lost_queue(const RecordRun& run) {
+    if (context_.deleted.covers(run.topic, run.last_offset)) {
+      old_generation_ += run.count;
+      return;
+    }
     const bool listed = std::ranges::binary_search(context_.topics, run.topic);
     const bool has_topic = context_.queues->has_topic(run.topic);
     const bool deleted = !listed && !has_topic && (context_.topics_known || any_queue_);

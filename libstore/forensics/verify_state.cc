@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "libstore/bytes/big_endian.h"
+#include "libstore/derive/deleted_topics.h"
 #include "libstore/format/config_files.h"
 #include "libstore/format/store_checkpoint.h"
 #include "libstore/forensics/verify_context.h"
@@ -132,6 +133,9 @@ void take_topics(VerifyContext& context, const json::Value& file) {
 }  // namespace
 
 void load_topics(VerifyContext& context) {
+  auto deleted = derive::DeletedTopics::load(
+      context.files, io::join_path(context.survey.config_directory(), derive::kDeletedTopicsFileName));
+  if (deleted) context.deleted = std::move(*deleted);
   const format::ConfigFile& topics_file = format::config_file(format::ConfigFileKind::topics);
   ConfigPair pair;
   for (const scan::StoreFile& file : context.survey.config_files) {
