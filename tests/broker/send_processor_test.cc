@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -91,7 +92,7 @@ TEST(SendProcessor, ATurnIsOneAppend) {
   const auto puts = test.broker->store().statistics();
   ASSERT_EQ(puts.topics.size(), 1U);
   EXPECT_EQ(puts.topics.front().messages, 50);
-  EXPECT_EQ(puts.puts_by_time[0], 1);
+  EXPECT_EQ(std::reduce(puts.puts_by_time.begin(), puts.puts_by_time.end()), 1);  // however long it took
   EXPECT_EQ(test.broker->stats().total(StatsName::topic_put_nums, "Orders"), 50);
   EXPECT_EQ(test.broker->stats().total(StatsName::broker_put_nums, "DefaultCluster"), 50);
 }
