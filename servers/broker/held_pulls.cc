@@ -42,14 +42,16 @@ bool HeldPulls::add(HeldPull& pull) {
 std::size_t HeldPulls::extract(Waiting& waiting, const std::function<bool(const HeldPull&)>& wanted,
                                std::vector<HeldPull>& into) {
   auto& pulls = waiting.pulls;
-  const auto rest =
-      std::stable_partition(pulls.begin(), pulls.end(), [&](const HeldPull& pull) { return !wanted(pull); });
-  const auto taken = static_cast<std::size_t>(pulls.end() - rest);
-  for (auto at = rest; at != pulls.end(); ++at) {
-    bytes_.fetch_sub(size_of(*at), std::memory_order_relaxed);
-    into.push_back(std::move(*at));
+  const std::size_t before = pulls.size();
+  std::vector<HeldPull> rest;
+  rest.reserve(before);
+  for (HeldPull& pull : pulls) {
+    const bool take = wanted(pull);
+    if (take) bytes_.fetch_sub(size_of(pull), std::memory_order_relaxed);
+    (take ? into : rest).push_back(std::move(pull));
   }
-  pulls.erase(rest, pulls.end());
+  pulls = std::move(rest);
+  const std::size_t taken = before - pulls.size();
   count_.fetch_sub(static_cast<std::int64_t>(taken), std::memory_order_relaxed);
   return taken;
 }
