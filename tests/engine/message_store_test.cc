@@ -17,6 +17,7 @@
 
 #include "libstore/bytes/big_endian.h"
 #include "libstore/forensics/verify.h"
+#include "tests/engine/store_directory.h"
 
 namespace rmq::engine {
 namespace {
@@ -24,19 +25,6 @@ namespace {
 using testing::HasSubstr;
 
 constexpr std::int64_t kFileSize = 64 << 10;
-
-class Directory {
- public:
-  Directory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "rmq-engine-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Directory() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string store() const { return path_ + "/store"; }
-
- private:
-  std::string path_;
-};
 
 StoreOptions options_for(const Directory& directory) {
   StoreOptions options;

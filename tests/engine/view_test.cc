@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -14,22 +13,10 @@
 #include <vector>
 
 #include "libstore/engine/message_store.h"
+#include "tests/engine/store_directory.h"
 
 namespace rmq::engine {
 namespace {
-
-class Directory {
- public:
-  Directory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "rmq-view-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Directory() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string store() const { return path_ + "/store"; }
-
- private:
-  std::string path_;
-};
 
 class StillClock final : public Clock {
  public:
