@@ -87,7 +87,11 @@ StoreStatistics MessageStore::statistics() {
   }
   std::map<std::string_view, TopicPuts> topics;
   const std::lock_guard lock(append_mutex_);
+  all.messages_put = gone_messages_;
+  all.bytes_put = gone_bytes_;
   for (const auto& [queue, end] : queue_ends_) {
+    all.messages_put += end.messages;
+    all.bytes_put += end.bytes;
     if (end.messages == 0) continue;
     TopicPuts& topic = topics[queue.topic];
     topic.messages += end.messages;

@@ -25,6 +25,8 @@ struct TopicPuts {
 };
 
 struct StoreStatistics {
+  std::int64_t messages_put = 0;  // those of topics that are gone are in here too
+  std::int64_t bytes_put = 0;     // in the log
   std::int64_t puts_failed = 0;                                        // messages
   std::array<std::int64_t, kPutTimeRanges.size() + 1> puts_by_time{};  // calls
   std::int64_t longest_put_ms = 0;

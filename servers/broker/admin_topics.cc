@@ -13,6 +13,7 @@
 #include "servers/broker/message_queue.h"
 #include "servers/broker/registration.h"
 #include "servers/broker/topic_attributes.h"
+#include "servers/wire/register_broker_body.h"
 
 namespace rmq::broker {
 namespace {
@@ -22,12 +23,6 @@ json::Value bean_of(const format::TopicConfig& topic) {
   json::Value file;
   format::set_topic(file, topic, true);
   return *file.find("topicConfigTable")->find(topic.name);
-}
-
-json::Value version_bean(const format::DataVersion& version) {
-  json::Value file;
-  format::set_data_version(file, version);
-  return *file.find("dataVersion");
 }
 
 class TopicAdmin {
@@ -85,7 +80,7 @@ class TopicAdmin {
                                         "topicQueueMappingDetailMap", "topicQueueMappingInfoMap"}) {
       const json::Value* value = file.find(name);
       if (name == "mappingDataVersion")
-        body.set(name, version_bean({0, broker_.started_ms(), 0}));
+        body.set(name, wire::to_json({0, broker_.started_ms(), 0}));
       else
         body.set(name, value == nullptr ? json::Value(json::Object()) : *value);
     }

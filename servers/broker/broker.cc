@@ -194,7 +194,14 @@ void Broker::serve() {
   static constexpr std::int64_t kShortest = 10'000;
   static constexpr std::int64_t kLongest = 60'000;
   const std::int64_t hidden = std::max<std::int64_t>(0, config_.number<"disappearTimeAfterStart">());
-  scheduler_.once(Milliseconds(hidden), [this] { registration_->register_all(true); });
+  if (hidden == 0) {
+    registration_->register_all(true);
+    // Who is told that the broker runs shall find it; a name server that does not answer holds nobody up.
+    constexpr Milliseconds kPatience{3'000};
+    registration_->wait(kPatience);
+  } else {
+    scheduler_.once(Milliseconds(hidden), [this] { registration_->register_all(true); });
+  }
   scheduler_.every(
       Milliseconds(hidden + kShortest),
       [this] {

@@ -94,7 +94,7 @@ class Broker final : public wire::RequestService {
   // --- life ---
   // Fails where the store or a state file cannot be used, and says what to do about it.
   [[nodiscard]] Status start();
-  // Registers and begins what is done again and again; once net listens.
+  // Registers, waits for the answers a little, and begins what is done again and again; once net listens.
   void serve();
   // First of all: no client shall find us any more.
   void unregister();

@@ -121,9 +121,12 @@ std::string unknown_key(std::string_view name) {
   return far <= 1 + name.size() / 4 ? said + "; did you mean " + std::string(nearest->name) + '?' : said;
 }
 
-// Read by every RocketMQ process from the same file: of the address server, which is asked by nobody here.
+// Of no meaning here, and nobody's mistake: the address server, which every RocketMQ process reads of from
+// the same file, and what 5.x adds when it rewrites the file: fields by names that it does not read itself.
 bool is_known_elsewhere(std::string_view name) {
-  return name == "rmqAddressServerDomain" || name == "rmqAddressServerSubGroup";
+  return is_one_of(name,
+                   "rmqAddressServerDomain rmqAddressServerSubGroup isBrokerContainer isInBrokerContainer "
+                   "isScanAvailableNameSrv");
 }
 
 }  // namespace

@@ -331,7 +331,7 @@ inline constexpr std::array<ConfigKey, 451> kConfigKeys{{
     {"enableConsumeQueueExt", Owner::message_store, KeyType::flag, "false", false, KeyState::used, "", kNoMinimum, kNoMaximum, "CQ ext"},
     {"mappedFileSizeConsumeQueueExt", Owner::message_store, KeyType::int32, "50331648", false, KeyState::used, "", kNoMinimum, kNoMaximum, "bytes of a queue's extension file"},
     {"mapperFileSizeBatchConsumeQueue", Owner::message_store, KeyType::int32, "13800000", false, KeyState::used, "", kNoMinimum, kNoMaximum, "bytes (\"mapper\"bytes of a batch queue's file (it is spelled so)"},
-    {"bitMapLengthConsumeQueueExt", Owner::message_store, KeyType::int32, "64", false, KeyState::later, "SQL92 filters", kNoMinimum, kNoMaximum, "CQ ext"},
+    {"bitMapLengthConsumeQueueExt", Owner::message_store, KeyType::int32, "64", false, KeyState::no_meaning, "", kNoMinimum, kNoMaximum, "CQ ext; RocketMQ sets it itself when it starts"},
     {"flushIntervalCommitLog", Owner::message_store, KeyType::int32, "500", true, KeyState::used, "", 1, kNoMaximum, "ms between syncs of the commit log (ASYNC_FLUSH)"},
     {"commitIntervalCommitLog", Owner::message_store, KeyType::int32, "200", true, KeyState::no_meaning, "", kNoMinimum, kNoMaximum, "ms; transient pool"},
     {"maxRecoveryCommitlogFiles", Owner::message_store, KeyType::int32, "30", false, KeyState::no_meaning, "", kNoMinimum, kNoMaximum, "present, no reader found in 5.3.3 or only special stores"},

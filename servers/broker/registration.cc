@@ -10,6 +10,7 @@
 #include "servers/broker/broker.h"
 #include "servers/broker/codes.h"
 #include "servers/broker/log.h"
+#include "servers/wire/register_broker_body.h"
 
 namespace rmq::broker {
 namespace {
@@ -17,14 +18,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kUnregisterTimeout{3000};
-
-json::Value version_bean(const format::DataVersion& version) {
-  json::Object bean;
-  bean.set("counter", version.counter);
-  bean.set("stateVersion", version.state_version);
-  bean.set("timestamp", version.timestamp);
-  return bean;
-}
 
 // The topic as name servers are told, with a broker's permission that is less than all: new
 // TopicConfig(name, read, write, perm), which loses the rest.
@@ -76,25 +69,16 @@ wire::Command Registration::register_command(const std::vector<TopicConfigPtr>& 
   const BrokerConfig& config = broker_.config();
   const auto permission = static_cast<std::int32_t>(config.number<"brokerPermission">());
   constexpr std::int32_t kReadWrite = kPermRead | kPermWrite;
-  json::Value file;
-  for (const TopicConfigPtr& topic : topics) {
-    const bool all = (permission & kReadWrite) == kReadWrite;
-    format::set_topic(file, all ? *topic : limited(*topic, permission), true);
-  }
-  json::Object wrapper;
-  wrapper.set("dataVersion", version_bean(version));
-  wrapper.set("mappingDataVersion", version_bean({0, broker_.started_ms(), 0}));
-  const json::Value* table = file.find("topicConfigTable");
-  wrapper.set("topicConfigTable", table == nullptr ? json::Value(json::Object()) : *table);
-  wrapper.set("topicQueueMappingDetailMap", json::Object());
-  wrapper.set("topicQueueMappingInfoMap", json::Object());
-  json::Object body;
-  body.set("filterServerList", json::Array());
-  body.set("topicConfigSerializeWrapper", std::move(wrapper));
+  const bool all = (permission & kReadWrite) == kReadWrite;
+  wire::RegisterBrokerBody body;
+  body.data_version = version;
+  body.mapping_version = {0, broker_.started_ms(), 0};
+  for (const TopicConfigPtr& topic : topics)
+    body.topics.push_back(all ? *topic : limited(*topic, permission));
 
   wire::Command command;
   command.code = static_cast<std::int32_t>(RequestCode::register_broker);
-  command.body = json::write_fastjson(json::Value(std::move(body)), {.pretty = false});
+  command.body = wire::encode_register_broker_body(body, false);
   command.fields = identity();
   command.fields.emplace_back(
       "haServerAddr", config.text<"brokerIP2">() + ':' + std::to_string(config.number<"haListenPort">()));
@@ -137,6 +121,11 @@ void Registration::when_done(std::function<void()> then) {
     }
   }
   then();
+}
+
+void Registration::wait(milliseconds most) {
+  std::unique_lock lock(mutex_);
+  idle_.wait_for(lock, most, [this] { return under_way_.empty(); });
 }
 
 void Registration::answered(const std::string& name_server, const Result<wire::Answer>& answer) {
@@ -211,7 +200,7 @@ void Registration::register_all(bool forced) {
   wire::Command question;
   question.code = static_cast<std::int32_t>(RequestCode::query_data_version);
   question.fields = identity();
-  question.body = json::write_fastjson(version_bean(broker_.topics().data_version()), {.pretty = false});
+  question.body = json::write_fastjson(wire::to_json(broker_.topics().data_version()), {.pretty = false});
   struct Poll {
     std::atomic<std::size_t> left;
     std::atomic<bool> wanted{false};
@@ -247,8 +236,7 @@ void Registration::unregister() {
                                end(call);
                              });
   }
-  std::unique_lock lock(mutex_);
-  idle_.wait_for(lock, kUnregisterTimeout, [this] { return under_way_.empty(); });
+  wait(kUnregisterTimeout);
 }
 
 }  // namespace rmq::broker

@@ -1,12 +1,13 @@
 // This broker with its name servers: who it is, which topics it has. RocketMQ:
 // BrokerController.registerBrokerAll and its kin, BrokerOuterAPI. Nothing here waits for an answer but
-// unregister(); where RocketMQ waits, because clients must find a topic as soon as they are told that it is
-// there, answer from when_done().
+// wait() and unregister(); where RocketMQ waits, because clients must find a topic as soon as they are told
+// that it is there, answer from when_done().
 //
 // Threads: everything from any thread.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -43,6 +44,8 @@ class Registration {
   // Calls `then` when the registrations that are under way are answered or have failed: at once where none
   // is.
   void when_done(std::function<void()> then);
+  // Until none is under way, but no longer than this.
+  void wait(std::chrono::milliseconds most);
   // 104 to all, and waits for their answers, but not long. Nothing is registered from then on.
   void unregister();
 

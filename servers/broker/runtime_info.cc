@@ -74,10 +74,8 @@ RuntimeInfo::Sample RuntimeInfo::count() const {
   const engine::StoreStatistics statistics = broker_.store().statistics();
   Sample sample;
   sample.at_ms = broker_.clock().now_ms();
-  for (const engine::TopicPuts& topic : statistics.topics) {
-    sample.puts += topic.messages;
-    sample.bytes += topic.bytes;
-  }
+  sample.puts = statistics.messages_put;
+  sample.bytes = statistics.bytes_put;
   sample.found = statistics.gets_found;
   sample.missed = statistics.gets_missed;
   sample.transferred = statistics.messages_got;

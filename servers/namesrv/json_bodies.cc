@@ -109,7 +109,7 @@ std::string member_group_body(const std::optional<std::string>& cluster,
   return compact(object);
 }
 
-std::string data_version_body(const wire::DataVersion& version) { return compact(to_json(version)); }
+std::string data_version_body(const wire::DataVersion& version) { return compact(wire::to_json(version)); }
 
 std::optional<std::vector<std::pair<std::string, QueueData>>> read_queue_datas(std::string_view body) {
   const auto value = json::parse(body, {.bytes = std::size_t{1} << 20, .values = 100'000, .depth = 32});

@@ -227,7 +227,7 @@ std::string encode_json(const RegisterBrokerBody& body) {
     mappings.push_back({mapping.topic, json::KeyForm::text, mapping.content});
   json::Object wrapper;
   wrapper.set("dataVersion", to_json(body.data_version));
-  wrapper.set("mappingDataVersion", to_json(body.data_version));
+  wrapper.set("mappingDataVersion", to_json(body.mapping_version));
   wrapper.set("topicConfigTable", json::Object::from_members(std::move(topics)));
   wrapper.set("topicQueueMappingDetailMap", json::Object());
   wrapper.set("topicQueueMappingInfoMap", json::Object::from_members(std::move(mappings)));

@@ -8,34 +8,20 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "libstore/base/error.h"
+#include "libstore/format/config_files.h"
 #include "libstore/json/json_value.h"
 
 namespace rmq::wire {
 
-struct DataVersion {
-  std::int64_t state_version = 0;
-  std::int64_t timestamp = 0;  // ms
-  std::int64_t counter = 0;
-  bool operator==(const DataVersion&) const = default;
-};
+using format::DataVersion;
 [[nodiscard]] json::Value to_json(const DataVersion& version);
 [[nodiscard]] DataVersion read_data_version(const json::Value& value);  // what is missing is 0
 
-struct RegisteredTopic {
-  std::string name;
-  std::int32_t read_queues = 16;
-  std::int32_t write_queues = 16;
-  std::int32_t perm = 6;  // 4 read, 2 write, 1 inherit
-  std::string filter_type = "SINGLE_TAG";
-  std::int32_t sys_flag = 0;  // lost in the compressed form, as is `order`
-  bool order = false;
-  std::vector<std::pair<std::string, std::string>> attributes = {};
-  bool operator==(const RegisteredTopic&) const = default;
-};
+// The compressed form loses `sys_flag` and `order`.
+using RegisteredTopic = format::TopicConfig;
 
 // A static topic's queues on one broker; `content` is the whole TopicQueueMappingInfo.
 struct RegisteredMapping {
@@ -48,6 +34,7 @@ struct RegisteredMapping {
 struct RegisterBrokerBody {
   std::vector<RegisteredTopic> topics;
   DataVersion data_version;
+  DataVersion mapping_version;  // written; what is read has none, for no name server looks at it
   std::vector<RegisteredMapping> mappings;
   std::vector<std::string> filter_servers;
   bool operator==(const RegisterBrokerBody&) const = default;

@@ -48,7 +48,9 @@ TEST(BrokerConfig, TakesWhatTheFileSays) {
   EXPECT_THAT(config.apply({{"brokerName", " b1 "},
                             {"listenPort", "20911"},
                             {"autoCreateTopicEnable", "FALSE"},
-                            {"rmqAddressServerDomain", "jmenv"}}),
+                            {"rmqAddressServerDomain", "jmenv"},
+                            {"isInBrokerContainer", "false"},
+                            {"bitMapLengthConsumeQueueExt", "112"}}),
               IsEmpty());
   EXPECT_EQ(config.text<"brokerName">(), "b1");  // Java trims texts
   EXPECT_EQ(config.number<"listenPort">(), 20911);

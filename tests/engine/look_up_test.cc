@@ -147,6 +147,7 @@ TEST_F(LookUpTest, WhatWasDoneIsCounted) {
   EXPECT_EQ(counted.topics[0].messages, 7);
   EXPECT_EQ(counted.topics[1].messages, 1);
   EXPECT_EQ(counted.topics[1].bytes, last.size);
+  EXPECT_EQ(counted.messages_put, 8);
   EXPECT_EQ(counted.puts_failed, 1);
   EXPECT_EQ(counted.gets_found, 1);
   EXPECT_EQ(counted.gets_missed, 1);
