@@ -73,6 +73,7 @@ class Planner {
     plan_.dispatch_from = plan_.was_closed_cleanly ? plan_.log_end : layout_.parts[trusted].start;
     plan_.dispatch_from = std::min({plan_.dispatch_from, missing_from_, index_from_, plan_.log_end});
     plan_.dispatch_from = std::max(plan_.dispatch_from, plan_.log_begin);
+    if (begins_index()) plan_.dispatch_from = index_from_ = plan_.log_begin;
     // A tap has got every record.
     if (options_.taps == nullptr)
       std::erase_if(plan_.floors,
@@ -261,6 +262,13 @@ class Planner {
     } else if (was_there && wrong_from < plan_.log_end) {
       index_from_ = wrong_from;
     }
+  }
+
+  // There is no index, and what is dispatched again would make one: then of all messages, not of the last
+  // ones alone. At Depth::tail it is as RocketMQ leaves it.
+  [[nodiscard]] bool begins_index() const {
+    return options_.depth == Depth::full && options_.judge_index && survey_.config.message_index_enable &&
+           index_.files().empty() && plan_.dispatch_from < plan_.log_end;
   }
 
   // ---- the queues, and what the log needs for them

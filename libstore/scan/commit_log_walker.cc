@@ -332,7 +332,10 @@ std::optional<std::int64_t> records_start(const io::ReadFile& file, std::int64_t
   ask(false);
   if (votes.empty()) ask(true);  // damaged from its first record on, and perhaps renamed as well
   if (votes.empty()) return std::nullopt;
-  return std::ranges::max_element(votes, {}, [](const auto& vote) { return vote.second; })->first;
+  const auto most = std::ranges::max_element(votes, {}, [](const auto& vote) { return vote.second; });
+  // Of two records that contradict each other the one that the file's name agrees with is right.
+  const auto named = votes.find(name_start);
+  return named != votes.end() && named->second == most->second ? name_start : most->first;
 }
 
 }  // namespace rmq::scan

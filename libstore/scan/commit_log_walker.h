@@ -116,8 +116,8 @@ class CommitLogWalker {
   std::optional<std::int64_t> unwritten_from_;  // the next item, known since the search that ended the last one
 };
 
-// Where the records of a file say it starts: a majority of its first records votes; nullopt when there is no record
-// to ask. Differs from `name_start`, what the file's name says, for renamed, swapped and copied files.
+// Where the records of a file say it starts: a majority of its first records votes, and its name decides a draw; nullopt when
+// there is no record to ask. Differs from `name_start`, what the file's name says, for renamed, swapped and copied files.
 [[nodiscard]] std::optional<std::int64_t> records_start(const io::ReadFile& file, std::int64_t name_start);
 
 }  // namespace rmq::scan

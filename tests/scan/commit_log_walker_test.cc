@@ -300,5 +300,12 @@ TEST_F(WalkerTest, RecordsTellWhereTheirFileBelongs) {
   EXPECT_EQ(records_start(**fs_.open("/f"), 99), std::nullopt);
 }
 
+TEST_F(WalkerTest, AFilesNameDecidesWhereTwoRecordsContradictEachOther) {
+  write({10, 20});
+  store_be(file_.bytes.data() + format::kRecordPhysicalOffsetOffset, std::int64_t{0});
+  fs_.files["/f"] = file_;
+  EXPECT_EQ(records_start(**fs_.open("/f"), kStart), kStart);
+}
+
 }  // namespace
 }  // namespace rmq::scan
