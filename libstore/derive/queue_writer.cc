@@ -338,9 +338,13 @@ Result<std::size_t> QueueWriter::read(std::string_view topic, std::int32_t queue
   std::string path;
   std::int64_t position = 0;
   std::int64_t size = 0;
+  std::int64_t file_start = 0;
+  QueueNumber queue = kNoQueue;
+  ReadFiles::File file;
+  std::uint64_t changes = 0;
   {
     const std::lock_guard lock(mutex_);
-    const QueueNumber queue = queues_.find(topic, queue_id);
+    queue = queues_.find(topic, queue_id);
     if (queue == kNoQueue) return std::size_t{0};
     const QueueState& state = queues_.at(queue);
     if (state.first < 0 || unit < state.first || unit >= state.end()) return std::size_t{0};
@@ -351,19 +355,26 @@ Result<std::size_t> QueueWriter::read(std::string_view topic, std::int32_t queue
       copy_units(state, unit, count, out.data());
       return static_cast<std::size_t>(count);
     }
-    const std::int64_t file_start = unit * size / file_size(state) * file_size(state);
+    file_start = unit * size / file_size(state) * file_size(state);
     position = unit * size - file_start;
     out = out.first(static_cast<std::size_t>(
         std::min({wanted * size, (state.written - unit) * size, file_size(state) - position})));
-    path = path_of(state, file_start);
+    file = read_files_.find(queue, file_start);
+    changes = read_files_.changes();
+    if (!file) path = path_of(state, file_start);
   }
-  const auto file = files_.open(path);
   if (!file) {
-    const auto now = range(topic, queue_id);
-    if (!now || unit < now->first) return std::size_t{0};  // expired or forgotten since
-    return file.error();
+    auto opened = files_.open(path);
+    if (!opened) {
+      const auto now = range(topic, queue_id);
+      if (!now || unit < now->first) return std::size_t{0};  // expired or forgotten since
+      return opened.error();
+    }
+    file = std::move(*opened);
+    const std::lock_guard lock(mutex_);
+    read_files_.keep(queue, file_start, file, changes);
   }
-  RMQ_TRY(got, (*file)->read_at(position, out));
+  RMQ_TRY(got, file->read_at(position, out));
   return got / static_cast<std::size_t>(size);
 }
 
@@ -403,6 +414,7 @@ void QueueWriter::expire(std::string_view topic, std::int32_t queue_id, std::int
   if (state.first < 0 || first <= state.first) return;
   state.first = std::min(first, state.end());
   state.min_offset = std::min(min_offset, state.next_offset);
+  read_files_.drop(queue);
 }
 
 void QueueWriter::forget(std::string_view topic, std::int32_t queue_id) {
@@ -413,6 +425,7 @@ void QueueWriter::forget(std::string_view topic, std::int32_t queue_id) {
   changed_.wait(lock, [&] { return !state.being_written && state.syncs == 0; });
   if (state.is_dirty) dirty_.remove(queue);
   if (state.is_unsynced) unsynced_.remove(queue);
+  read_files_.drop(queue);
   drop_units(state, state.waiting_units);
   const std::uint32_t name = state.topic;
   state = QueueState();

@@ -1,7 +1,7 @@
 // The consume queues of a store, for whoever writes them: the engine with every message, a rebuild with all
 // of them. Units go to user memory first, 128 bytes a queue and a small block where there is something to
-// write; no mapping and no descriptor is kept for a queue, so tens of thousands of them cost what is written
-// to them.
+// write; no mapping is kept for a queue, and a descriptor only for a few that were read last, so tens of
+// thousands of them cost what is written to them.
 //
 // Kinds and order: put() appends; write_out() brings units to their files, oldest first; sync() brings what
 // was written to the disk. durable() says up to where in the log all units are there: what a checkpoint may
@@ -36,6 +36,7 @@
 #include "libstore/derive/dispatch_request.h"
 #include "libstore/derive/queue_table.h"
 #include "libstore/derive/queue_tail.h"
+#include "libstore/derive/read_files.h"
 #include "libstore/derive/unit_blocks.h"
 #include "libstore/format/batch_consume_queue_entry.h"
 #include "libstore/format/consume_queue_entry.h"
@@ -259,6 +260,7 @@ class QueueWriter {
   std::condition_variable changed_;  // a write or a sync has ended
   QueueTable queues_;
   UnitBlocks blocks_;
+  mutable ReadFiles read_files_;
   QueueLine<&QueueState::dirty> dirty_{queues_};
   QueueLine<&QueueState::unsynced> unsynced_{queues_};
   std::vector<Waiting> under_way_;  // what threads in write_out() and sync() hold just now
