@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "libstore/format/mapped_file_name.h"
 #include "tests/recovery/damaged_store.h"
 
 namespace rmq::recovery {
@@ -71,6 +72,18 @@ TEST(Recovery, TheTailIsMendedAlike) {
     ASSERT_TRUE((*store)->close());
     check(files, messages, gone);
   }
+}
+
+// The index is gone, and nothing says that there was one; of a queue the last units are gone as well. What makes
+// those again begins an index, and not in the middle of the log.
+TEST(Recovery, AnIndexIsBegunWithTheWholeLog) {
+  SimulatedFileSystem files(7);
+  const std::vector<Message> messages = fill(files);
+  files.remove_beneath("/store/index");
+  ASSERT_TRUE(files.remove("/store/checkpoint"));
+  ASSERT_TRUE(files.remove("/store/consumequeue/Orders/0/" +
+                           format::mapped_file_name(3 * *options().config.consume_queue_file_size)));
+  check(files, messages, {});
 }
 
 // One read fails, whichever: that open may be refused, but what could not be read is not taken for lost.
