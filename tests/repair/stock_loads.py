@@ -19,6 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 FLAGS = ["--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED", "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
          "--add-opens=java.base/java.nio=ALL-UNNAMED", "-Xmx1g"]
+# Ends a JVM that hangs, in seconds. A broker is initialised in five; beside a build that took it more than a minute.
+LONGEST_LOAD = 900
 
 
 def load(options, work, mode, roots):
@@ -26,7 +28,7 @@ def load(options, work, mode, roots):
     ran = subprocess.run(["java", *FLAGS, f"-Drmq.version={options.version}", f"-Duser.home={work}", "-cp",
                           os.path.join(work, "classes") + ":" + classes, "LoadConfig", mode],
                          input="".join(root + "\n" for root in roots), text=True, stdout=subprocess.PIPE,
-                         stderr=subprocess.DEVNULL, timeout=60 + len(roots), check=False)
+                         stderr=subprocess.DEVNULL, timeout=LONGEST_LOAD + len(roots), check=False)
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
