@@ -338,13 +338,10 @@ Result<std::size_t> QueueWriter::read(std::string_view topic, std::int32_t queue
   std::string path;
   std::int64_t position = 0;
   std::int64_t size = 0;
-  std::int64_t file_start = 0;
-  QueueNumber queue = kNoQueue;
-  ReadFiles::File file;
-  std::uint64_t changes = 0;
+  ReadFiles::Place place;
   {
     const std::lock_guard lock(mutex_);
-    queue = queues_.find(topic, queue_id);
+    const QueueNumber queue = queues_.find(topic, queue_id);
     if (queue == kNoQueue) return std::size_t{0};
     const QueueState& state = queues_.at(queue);
     if (state.first < 0 || unit < state.first || unit >= state.end()) return std::size_t{0};
@@ -355,26 +352,25 @@ Result<std::size_t> QueueWriter::read(std::string_view topic, std::int32_t queue
       copy_units(state, unit, count, out.data());
       return static_cast<std::size_t>(count);
     }
-    file_start = unit * size / file_size(state) * file_size(state);
+    const std::int64_t file_start = unit * size / file_size(state) * file_size(state);
     position = unit * size - file_start;
     out = out.first(static_cast<std::size_t>(
         std::min({wanted * size, (state.written - unit) * size, file_size(state) - position})));
-    file = read_files_.find(queue, file_start);
-    changes = read_files_.changes();
-    if (!file) path = path_of(state, file_start);
+    place = read_files_.find(queue, file_start);
+    if (!place.file) path = path_of(state, file_start);
   }
-  if (!file) {
+  if (!place.file) {
     auto opened = files_.open(path);
     if (!opened) {
       const auto now = range(topic, queue_id);
       if (!now || unit < now->first) return std::size_t{0};  // expired or forgotten since
       return opened.error();
     }
-    file = std::move(*opened);
+    place.file = std::move(*opened);
     const std::lock_guard lock(mutex_);
-    read_files_.keep(queue, file_start, file, changes);
+    read_files_.keep(place);
   }
-  RMQ_TRY(got, file->read_at(position, out));
+  RMQ_TRY(got, place.file->read_at(position, out));
   return got / static_cast<std::size_t>(size);
 }
 

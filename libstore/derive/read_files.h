@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <utility>
 
 #include "libstore/derive/queue_table.h"
 #include "libstore/io/read_file_system.h"
@@ -17,34 +16,33 @@ namespace rmq::derive {
 
 class ReadFiles {
  public:
-  using File = std::shared_ptr<const io::ReadFile>;
+  struct Place {
+    QueueNumber queue = kNoQueue;
+    std::int64_t start = 0;                    // the file's first byte in the queue
+    std::shared_ptr<const io::ReadFile> file;  // nothing: it is not open
+    std::uint64_t changes = 0;                 // as of find()
+  };
 
-  // The file of `queue` that begins at byte `start` of it; nothing: it is not open.
-  [[nodiscard]] File find(QueueNumber queue, std::int64_t start) const {
-    const Slot& slot = slots_[number_of(queue)];
-    return slot.queue == queue && slot.start == start ? slot.file : nullptr;
+  [[nodiscard]] Place find(QueueNumber queue, std::int64_t start) const {
+    const Place& place = places_[number_of(queue)];
+    const bool is_open = place.queue == queue && place.start == start;
+    return {queue, start, is_open ? place.file : nullptr, changes_};
   }
-  // What find() did not give, opened since; changes() of then. Not kept where a file may have gone meanwhile.
-  void keep(QueueNumber queue, std::int64_t start, File file, std::uint64_t changes) {
-    if (changes == changes_) slots_[number_of(queue)] = {queue, start, std::move(file)};
+  // What find() gave, opened since. Not kept where a file may have gone meanwhile.
+  void keep(const Place& place) {
+    if (place.changes == changes_) places_[number_of(place.queue)] = place;
   }
-  [[nodiscard]] std::uint64_t changes() const { return changes_; }
   // Files of the queue go, or come anew under the same names.
   void drop(QueueNumber queue) {
     ++changes_;
-    if (Slot& slot = slots_[number_of(queue)]; slot.queue == queue) slot = {};
+    if (Place& place = places_[number_of(queue)]; place.queue == queue) place = {};
   }
 
  private:
-  struct Slot {
-    QueueNumber queue = kNoQueue;
-    std::int64_t start = 0;
-    File file;
-  };
-  static constexpr std::size_t kSlots = 256;  // descriptors
-  static std::size_t number_of(QueueNumber queue) { return static_cast<std::size_t>(queue) % kSlots; }
+  static constexpr std::size_t kMost = 256;  // descriptors
+  static std::size_t number_of(QueueNumber queue) { return queue % kMost; }
 
-  std::array<Slot, kSlots> slots_;
+  std::array<Place, kMost> places_;
   std::uint64_t changes_ = 0;
 };
 

@@ -129,12 +129,6 @@ void MessageStore::forget_queue(const derive::QueueWriter::QueueName& name) {
   if (is_lmq(name.topic)) --lmq_queues_;
 }
 
-// The caller holds the lock of append. What was counted never becomes less.
-void MessageStore::forget_end(const QueueEnd& end) {
-  gone_messages_ += end.messages;
-  gone_bytes_ += end.bytes;
-}
-
 // While the files of a queue are removed, nothing is dispatched: the new queue's file may have the old one's
 // name.
 Result<int> MessageStore::delete_topics(std::span<const std::string> topics) {
@@ -161,11 +155,7 @@ Result<int> MessageStore::delete_topics(std::span<const std::string> topics) {
     const auto is_one = [&](std::string_view topic) {
       return std::ranges::find(known, topic) != known.end();
     };
-    std::erase_if(queue_ends_, [&](const auto& next) {
-      if (!is_one(next.first.topic)) return false;
-      forget_end(next.second);
-      return true;
-    });
+    std::erase_if(queue_ends_, [&](const auto& next) { return is_one(next.first.topic); });
     for (const auto& name : names)
       if (is_one(name.topic)) forget_queue(name);
   }
@@ -197,7 +187,6 @@ Result<int> MessageStore::delete_expired_queues() {
       const auto next = queue_ends_.find(QueueKeyView{name.topic, name.queue_id});
       if (next != queue_ends_.end()) {
         if (next->second.next_offset != range->next_offset) continue;  // a message of it is on its way
-        forget_end(next->second);
         queue_ends_.erase(next);
       }
       forget_queue(name);

@@ -108,22 +108,23 @@ PutStatus MessageStore::write_offsets(const format::MessageView& message, Prepar
 void MessageStore::take_offsets(const format::MessageView& message, const Prepared& prepared,
                                 PutResult& result) {
   if (!prepared.enters_queue) return;
+  const auto take = [&](QueueEnd& queue, std::int64_t count) {
+    queue.next_offset += count;
+    queue.messages += count;
+    queue.bytes += prepared.size;
+    messages_put_ += count;
+    bytes_put_ += prepared.size;
+  };
   QueueEnd& queue = queue_end(message.topic, message.queue_id);
   result.queue_offset = queue.next_offset;
-  queue.next_offset += prepared.count;
-  queue.messages += prepared.count;
-  queue.bytes += prepared.size;
+  take(queue, prepared.count);
   if (prepared.multi_dispatch.empty() || !put_rules_.lmq) return;
   std::vector<std::string_view> names = split_names(prepared.multi_dispatch);
   // A name that stands there twice has one unit of the message.
   std::ranges::sort(names);
   names.erase(std::ranges::unique(names).begin(), names.end());
   for (const std::string_view name : names) {
-    if (!is_lmq(name)) continue;
-    QueueEnd& lmq = queue_end(name, 0);
-    ++lmq.next_offset;
-    ++lmq.messages;
-    lmq.bytes += prepared.size;
+    if (is_lmq(name)) take(queue_end(name, 0), 1);
   }
 }
 

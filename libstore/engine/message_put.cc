@@ -87,11 +87,9 @@ StoreStatistics MessageStore::statistics() {
   }
   std::map<std::string_view, TopicPuts> topics;
   const std::lock_guard lock(append_mutex_);
-  all.messages_put = gone_messages_;
-  all.bytes_put = gone_bytes_;
+  all.messages_put = messages_put_;
+  all.bytes_put = bytes_put_;
   for (const auto& [queue, end] : queue_ends_) {
-    all.messages_put += end.messages;
-    all.bytes_put += end.bytes;
     if (end.messages == 0) continue;
     TopicPuts& topic = topics[queue.topic];
     topic.messages += end.messages;

@@ -328,7 +328,6 @@ class MessageStore {
   [[nodiscard]] DiskJudgement look_at_disks();
   [[nodiscard]] std::int64_t expired_up_to(bool regardless_of_age);
   void forget_queue(const derive::QueueWriter::QueueName& name);
-  void forget_end(const QueueEnd& end);
   [[nodiscard]] Status remove_forgotten();
   [[nodiscard]] Status load_deleted_topics();
   void stop_threads();
@@ -358,8 +357,8 @@ class MessageStore {
 
   std::mutex append_mutex_;  // reservations, queue offsets, store time
   std::unordered_map<QueueKey, QueueEnd, QueueKeyHash, QueueKeyEqual> queue_ends_;
-  std::int64_t gone_messages_ = 0;  // put to queues that are not in queue_ends_ any more
-  std::int64_t gone_bytes_ = 0;
+  std::int64_t messages_put_ = 0;  // those of queues that are not in queue_ends_ any more, too
+  std::int64_t bytes_put_ = 0;
   std::int64_t lmq_queues_ = 0;
   std::int64_t max_lmq_queues_ = 20'000;  // maxLmqConsumeQueueNum
   std::int64_t last_store_timestamp_ = 0;

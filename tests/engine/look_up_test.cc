@@ -154,6 +154,11 @@ TEST_F(LookUpTest, WhatWasDoneIsCounted) {
   EXPECT_EQ(counted.messages_got, 1);
   EXPECT_EQ(std::accumulate(counted.puts_by_time.begin(), counted.puts_by_time.end(), std::int64_t{0}), 9);
   EXPECT_EQ(counted.undispatched, 0);
+  ASSERT_TRUE(store_->delete_topics(std::vector<std::string>{"Orders"}));
+  const StoreStatistics later = store_->statistics();
+  EXPECT_EQ(later.topics.size(), 1U);
+  EXPECT_EQ(later.messages_put, 8);
+  EXPECT_EQ(later.bytes_put, counted.bytes_put);
 }
 
 TEST(StoreCountersTest, PutsAreCountedByHowLongTheyTook) {
